@@ -1,0 +1,1 @@
+"""A Dagster-orchestrated pipeline for football odds; see docs/architecture.md."""
