@@ -1,0 +1,175 @@
+"""From parsed answers to polars frames, and the check that a frame is what its schema says.
+
+Columns are filled as flat arrays and handed to Arrow, which is about ten times faster than building list-of-struct
+columns from Python rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from odds_pipeline.odds.observation import (
+    COVERAGE_SCHEMA,
+    OBSERVATION_SCHEMA,
+    AnswerStatus,
+    Listing,
+    Observation,
+    ParsedAnswer,
+)
+
+_LISTING_COLUMNS = (
+    "bookmaker",
+    "external_event_id",
+    "sportradar_id",
+    "sport",
+    "country",
+    "tournament",
+    "home_team",
+    "away_team",
+    "kickoff",
+)
+_OBSERVATION_COLUMNS = (
+    "betpawa_market_id",
+    "betpawa_market_name",
+    "source_market_id",
+    "source_specifier",
+    "line",
+    "handicap_home",
+    "handicap_away",
+    "handicap_type",
+    "market_groups",
+)
+
+
+class SchemaMismatch(ValueError):
+    """A frame or file lacks a column of its contract or holds another type; the message lists each difference."""
+
+
+def observations_frame(
+    answers: Iterable[tuple[ParsedAnswer, datetime]], *, cycle_at: datetime
+) -> pl.DataFrame:
+    """Observations of the given (answer, arrival) pairs in ``OBSERVATION_SCHEMA``."""
+    owners: list[Listing] = []
+    arrivals: list[datetime] = []
+    rows: list[Observation] = []
+    for answer, captured_at in answers:
+        rows.extend(answer.observations)
+        owners.extend([answer.listing] * len(answer.observations))
+        arrivals.extend([captured_at] * len(answer.observations))
+    columns: dict[str, Any] = {"cycle_at": [cycle_at] * len(rows), "captured_at": arrivals}
+    for name in _LISTING_COLUMNS:
+        columns[name] = [getattr(owner, name) for owner in owners]
+    for name in _OBSERVATION_COLUMNS:
+        columns[name] = [getattr(row, name) for row in rows]
+    decimal_columns = {name: _decimals(columns.pop(name), 10) for name in ("line", "handicap_home", "handicap_away")}
+    schema = {name: kind for name, kind in OBSERVATION_SCHEMA.items() if name in columns}
+    frame = pl.DataFrame(columns, schema=schema).with_columns(
+        *(series.alias(name) for name, series in decimal_columns.items()),
+        _outcomes_column(rows).alias("outcomes"),
+    )
+    return frame.select(*OBSERVATION_SCHEMA)
+
+
+def coverage_frame(
+    rows: Sequence[Mapping[str, Any]],
+) -> pl.DataFrame:
+    """Coverage rows (see ``coverage_row`` and ``discovery_row``) in ``COVERAGE_SCHEMA``."""
+    return pl.DataFrame(list(rows), schema=dict(COVERAGE_SCHEMA))
+
+
+def coverage_row(
+    listing: Listing,
+    *,
+    cycle_at: datetime,
+    captured_at: datetime,
+    run_id: int | None,
+    status: AnswerStatus,
+    reason: str | None = None,
+    answer: ParsedAnswer | None = None,
+) -> dict[str, Any]:
+    """The coverage of one event: what was asked, and what came of it."""
+    return {
+        "cycle_at": cycle_at,
+        "captured_at": captured_at,
+        "run_id": run_id,
+        "status": str(status),
+        "reason": reason,
+        "refused": [] if answer is None else [
+            {"betpawa_market_id": r.betpawa_market_id, "line": r.line, "reason": r.reason} for r in answer.refused
+        ],
+        "content_hash": None if answer is None else answer.content_hash,
+        **{name: getattr(listing, name) for name in _LISTING_COLUMNS},
+    }
+
+
+def discovery_row(
+    bookmaker: str,
+    *,
+    cycle_at: datetime,
+    captured_at: datetime,
+    run_id: int | None,
+    status: AnswerStatus,
+    reason: str | None = None,
+) -> dict[str, Any]:
+    """The coverage of a bookmaker's whole offer (``external_event_id`` null)."""
+    row: dict[str, Any] = dict.fromkeys(COVERAGE_SCHEMA)
+    return row | {
+        "cycle_at": cycle_at,
+        "captured_at": captured_at,
+        "run_id": run_id,
+        "bookmaker": bookmaker,
+        "status": str(status),
+        "reason": reason,
+        "refused": [],
+    }
+
+
+def require_schema(
+    frame: pl.DataFrame | pl.LazyFrame,
+    schema: Mapping[str, pl.DataType | type[pl.DataType]],
+    *,
+    source: str,
+    optional: frozenset[str] = frozenset(),
+) -> None:
+    """Raise ``SchemaMismatch`` naming ``source`` and every column that is missing or of another type."""
+    actual = frame.collect_schema()
+    wrong = [
+        f"{name}: expected {kind}, got {actual.get(name, 'no such column')}"
+        for name, kind in schema.items()
+        if actual.get(name) != kind and not (name in optional and name not in actual)
+    ]
+    if wrong:
+        raise SchemaMismatch(f"{source} does not match its contract: " + "; ".join(wrong))
+
+
+def _decimals(values: Sequence[Any], precision: int) -> pl.Series:
+    return _series(pa.array(values, type=pa.decimal128(precision, 3)))
+
+
+def _outcomes_column(rows: Sequence[Observation]) -> pl.Series:
+    offsets = [0]
+    outcomes = []
+    for row in rows:
+        outcomes.extend(row.outcomes)
+        offsets.append(len(outcomes))
+    fields = pa.StructArray.from_arrays(
+        [
+            pa.array([o.key for o in outcomes], type=pa.string()),
+            pa.array([o.name for o in outcomes], type=pa.string()),
+            pa.array([o.odds for o in outcomes], type=pa.decimal128(12, 3)),
+            pa.array([o.is_active for o in outcomes], type=pa.bool_()),
+        ],
+        names=["key", "name", "odds", "is_active"],
+    )
+    return _series(pa.ListArray.from_arrays(pa.array(offsets, type=pa.int32()), fields))
+
+
+def _series(array: pa.Array) -> pl.Series:
+    series = pl.from_arrow(array)
+    assert isinstance(series, pl.Series)
+    return series
