@@ -103,6 +103,9 @@ def coverage_row(
             {"betpawa_market_id": r.betpawa_market_id, "line": r.line, "reason": r.reason} for r in answer.refused
         ],
         "content_hash": None if answer is None else answer.content_hash,
+        "outcomes_stored": 0 if answer is None else answer.outcomes_stored,
+        "outcomes_not_offered": 0 if answer is None else answer.outcomes_not_offered.total(),
+        "outcomes_refused": 0 if answer is None else answer.outcomes_refused.total(),
         **{name: getattr(listing, name) for name in _LISTING_COLUMNS},
     }
 

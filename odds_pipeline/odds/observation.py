@@ -66,6 +66,9 @@ COVERAGE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
         pl.Struct({"betpawa_market_id": pl.String, "line": LINE, "reason": pl.String})
     ),
     "content_hash": pl.String,
+    "outcomes_stored": pl.Int64,
+    "outcomes_not_offered": pl.Int64,
+    "outcomes_refused": pl.Int64,
     "sportradar_id": pl.String,
     "sport": pl.String,
     "country": pl.String,
