@@ -66,7 +66,9 @@ def observations_frame(
         columns[name] = [getattr(owner, name) for owner in owners]
     for name in _OBSERVATION_COLUMNS:
         columns[name] = [getattr(row, name) for row in rows]
-    decimal_columns = {name: _decimals(columns.pop(name), 10) for name in ("line", "handicap_home", "handicap_away")}
+    decimal_columns = {
+        name: _decimals(columns.pop(name), 10) for name in ("line", "handicap_home", "handicap_away")
+    }
     schema = {name: kind for name, kind in OBSERVATION_SCHEMA.items() if name in columns}
     frame = pl.DataFrame(columns, schema=schema).with_columns(
         *(series.alias(name) for name, series in decimal_columns.items()),
@@ -90,6 +92,7 @@ def coverage_row(
     run_id: int | None,
     status: AnswerStatus,
     reason: str | None = None,
+    message: str | None = None,
     answer: ParsedAnswer | None = None,
 ) -> dict[str, Any]:
     """The coverage of one event: what was asked, and what came of it."""
@@ -99,8 +102,12 @@ def coverage_row(
         "run_id": run_id,
         "status": str(status),
         "reason": reason,
-        "refused": [] if answer is None else [
-            {"betpawa_market_id": r.betpawa_market_id, "line": r.line, "reason": r.reason} for r in answer.refused
+        "message": message,
+        "refused": []
+        if answer is None
+        else [
+            {"betpawa_market_id": r.betpawa_market_id, "line": r.line, "reason": r.reason}
+            for r in answer.refused
         ],
         "content_hash": None if answer is None else answer.content_hash,
         "outcomes_stored": 0 if answer is None else answer.outcomes_stored,
@@ -118,6 +125,7 @@ def discovery_row(
     run_id: int | None,
     status: AnswerStatus,
     reason: str | None = None,
+    message: str | None = None,
 ) -> dict[str, Any]:
     """The coverage of a bookmaker's whole offer (``external_event_id`` null)."""
     row: dict[str, Any] = dict.fromkeys(COVERAGE_SCHEMA)
@@ -128,6 +136,7 @@ def discovery_row(
         "bookmaker": bookmaker,
         "status": str(status),
         "reason": reason,
+        "message": message,
         "refused": [],
     }
 

@@ -62,9 +62,8 @@ COVERAGE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "external_event_id": pl.String,
     "status": pl.String,
     "reason": pl.String,
-    "refused": pl.List(
-        pl.Struct({"betpawa_market_id": pl.String, "line": LINE, "reason": pl.String})
-    ),
+    "message": pl.String,
+    "refused": pl.List(pl.Struct({"betpawa_market_id": pl.String, "line": LINE, "reason": pl.String})),
     "content_hash": pl.String,
     "outcomes_stored": pl.Int64,
     "outcomes_not_offered": pl.Int64,
