@@ -24,26 +24,18 @@ class BookmakerSettings(BaseModel):
     retry_wait_s: float = Field(
         1.0, ge=0, description="Seconds before the first retry; doubled each time, with jitter."
     )
-    retry_wait_max_s: float = Field(
-        10.0, ge=0, description="Longest wait between tries, Retry-After included."
-    )
+    retry_wait_max_s: float = Field(10.0, ge=0, description="Longest wait between tries, Retry-After included.")
     max_body_bytes: int = Field(16_000_000, gt=0, description="Largest decompressed answer that is read.")
 
 
 class Settings(BaseSettings):
     """All settings; see docs/operations.md for the ones a user is likely to change."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ODDS_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="ODDS_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     # Where things live
-    database_url: SecretStr | None = Field(
-        None, description="PostgreSQL 15+ of your own; unset: the embedded one."
-    )
-    data_dir: Path | None = Field(
-        None, description="Embedded database, staging, logs; unset: .data in the project."
-    )
+    database_url: SecretStr | None = Field(None, description="PostgreSQL 15+ of your own; unset: the embedded one.")
+    data_dir: Path | None = Field(None, description="Embedded database, staging, logs; unset: .data in the project.")
 
     # Whom to ask
     source: Literal["simulator", "live"] = "simulator"
@@ -51,39 +43,21 @@ class Settings(BaseSettings):
     betpawa: BookmakerSettings = BookmakerSettings()
     sportybet: BookmakerSettings = BookmakerSettings()
     bet9ja: BookmakerSettings = BookmakerSettings(parallelism=15, delay_ms=25)
-    bet9ja_cache_version: str = Field(
-        "1.318.4.243", description="Front-end build number that Bet9ja expects."
-    )
+    bet9ja_cache_version: str = Field("1.318.4.243", description="Front-end build number that Bet9ja expects.")
     betpawa_brand: str = Field("betpawa-nigeria", description="Value of the x-pawa-brand header.")
 
     # The cycle
-    cycle_interval: timedelta = Field(
-        timedelta(minutes=5), description="Time between the starts of two cycles."
-    )
-    near_kickoff_interval: timedelta = Field(
-        timedelta(minutes=2), description="Interval while kick-offs are near."
-    )
-    near_kickoff_window: timedelta = Field(
-        timedelta(minutes=30), description="How long before kick-off is near."
-    )
-    cycle_margin: timedelta = Field(
-        timedelta(seconds=30), description="Least pause after a cycle before the next."
-    )
-    dead_run_after: timedelta = Field(
-        timedelta(minutes=30), description="A running cycle without life is given up."
-    )
+    cycle_interval: timedelta = Field(timedelta(minutes=5), description="Time between the starts of two cycles.")
+    near_kickoff_interval: timedelta = Field(timedelta(minutes=2), description="Interval while kick-offs are near.")
+    near_kickoff_window: timedelta = Field(timedelta(minutes=30), description="How long before kick-off is near.")
+    cycle_margin: timedelta = Field(timedelta(seconds=30), description="Least pause after a cycle before the next.")
+    dead_run_after: timedelta = Field(timedelta(minutes=30), description="A running cycle without life is given up.")
 
     # Absence and freshness
-    guard_share: float = Field(
-        0.30, gt=0, le=1, description="Share of events vanishing that is not believed at once."
-    )
-    guard_least_events: int = Field(
-        20, ge=1, description="Events a bookmaker must have for the guard to apply."
-    )
+    guard_share: float = Field(0.30, gt=0, le=1, description="Share of events vanishing that is not believed at once.")
+    guard_least_events: int = Field(20, ge=1, description="Events a bookmaker must have for the guard to apply.")
     stale_failures: int = Field(3, ge=1, description="Failed answers in a row after which odds are stale.")
-    stale_intervals: int = Field(
-        3, ge=1, description="Intervals without a newer answer after which odds are stale."
-    )
+    stale_intervals: int = Field(3, ge=1, description="Intervals without a newer answer after which odds are stale.")
     recurring_failures: int = Field(3, ge=2, description="Cycles in a row that make a failure recurring.")
 
     # History

@@ -50,9 +50,7 @@ class SchemaMismatch(ValueError):
     """A frame or file lacks a column of its contract or holds another type; the message lists each difference."""
 
 
-def observations_frame(
-    answers: Iterable[tuple[ParsedAnswer, datetime]], *, cycle_at: datetime
-) -> pl.DataFrame:
+def observations_frame(answers: Iterable[tuple[ParsedAnswer, datetime]], *, cycle_at: datetime) -> pl.DataFrame:
     """Observations of the given (answer, arrival) pairs in ``OBSERVATION_SCHEMA``."""
     owners: list[Listing] = []
     arrivals: list[datetime] = []
@@ -66,9 +64,7 @@ def observations_frame(
         columns[name] = [getattr(owner, name) for owner in owners]
     for name in _OBSERVATION_COLUMNS:
         columns[name] = [getattr(row, name) for row in rows]
-    decimal_columns = {
-        name: _decimals(columns.pop(name), 10) for name in ("line", "handicap_home", "handicap_away")
-    }
+    decimal_columns = {name: _decimals(columns.pop(name), 10) for name in ("line", "handicap_home", "handicap_away")}
     schema = {name: kind for name, kind in OBSERVATION_SCHEMA.items() if name in columns}
     frame = pl.DataFrame(columns, schema=schema).with_columns(
         *(series.alias(name) for name, series in decimal_columns.items()),
@@ -105,10 +101,7 @@ def coverage_row(
         "message": message,
         "refused": []
         if answer is None
-        else [
-            {"betpawa_market_id": r.betpawa_market_id, "line": r.line, "reason": r.reason}
-            for r in answer.refused
-        ],
+        else [{"betpawa_market_id": r.betpawa_market_id, "line": r.line, "reason": r.reason} for r in answer.refused],
         "content_hash": None if answer is None else answer.content_hash,
         "outcomes_stored": 0 if answer is None else answer.outcomes_stored,
         "outcomes_not_offered": 0 if answer is None else answer.outcomes_not_offered.total(),
