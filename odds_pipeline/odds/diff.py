@@ -1,0 +1,147 @@
+"""Change detection: which markets of the answered listings are new, changed, back, gone or merely confirmed.
+
+A pure function on narrow integer frames: keys and fingerprints, no outcomes. Whoever calls it has resolved texts to
+ids and decided which answers count; what an absence means for a whole listing (the guard, kick-off) is decided in
+``absence.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+MARKET_KEY = ("listing_id", "type_id", "line")
+"""A market's identity: its bookmaker event, its type and its line in thousandths (null: no line, which is not line 0)."""
+
+#: Current, as read for the answered listings.
+CURRENT_KEYS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "market_id": pl.Int32,
+    "listing_id": pl.Int32,
+    "type_id": pl.Int32,
+    "line": pl.Int32,
+    "fingerprint": pl.Int64,
+    "label_fingerprint": pl.Int64,
+    "is_available": pl.Boolean,
+    "has_own_sighting": pl.Boolean,
+}
+
+#: What the answers contain; ``row`` finds the observation again.
+OBSERVED_KEYS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "row": pl.UInt32,
+    "listing_id": pl.Int32,
+    "type_id": pl.Int32,
+    "line": pl.Int32,
+    "fingerprint": pl.Int64,
+    "label_fingerprint": pl.Int64,
+}
+
+#: Listings whose absent markets are gone, and the moment that proves it: a complete answer's arrival, or the end.
+PROVEN_ABSENCE: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "listing_id": pl.Int32,
+    "gone_at": pl.Datetime("us", "UTC"),
+}
+
+#: Markets that an answer contained in a form that could not be read: neither confirmed nor gone.
+REFUSED_KEYS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "listing_id": pl.Int32,
+    "type_id": pl.Int32,
+    "line": pl.Int32,
+}
+
+
+class Change(StrEnum):
+    """What an answer does to a market. The first four are changes (history); the last three touch current alone."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    RETURNED = "returned"
+    UNAVAILABLE = "unavailable"
+    RELABELLED = "relabelled"
+    SIGHTED = "sighted"
+    REFUSED = "refused"
+
+
+OBSERVED_CHANGES = (Change.NEW, Change.CHANGED, Change.RETURNED)
+HISTORY_CHANGES = (*OBSERVED_CHANGES, Change.UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """The outcome of a comparison.
+
+    ``changes`` has one row per market that must be touched: ``market_id`` (null: new), the key, ``row`` of the
+    observation (null where there is none), ``change``, ``is_relabelled`` and ``gone_at``. ``confirmed`` counts the
+    observed markets in which nothing differs.
+    """
+
+    changes: pl.DataFrame
+    confirmed: int
+
+    def count(self, change: Change) -> int:
+        """How many markets the answers touched in this way."""
+        return self.changes.filter(pl.col("change") == change).height
+
+
+def diff(current: pl.DataFrame, observed: pl.DataFrame, absence: pl.DataFrame, refused: pl.DataFrame) -> Diff:
+    """Compare what was observed with what is current.
+
+    ``current`` (CURRENT_KEYS) must hold every market of the listings in ``observed`` and ``absence``; ``observed``
+    (OBSERVED_KEYS) has at most one row per market; ``absence`` (PROVEN_ABSENCE) one row per listing whose missing
+    markets are gone; ``refused`` (REFUSED_KEYS) keeps its markets from being gone.
+    """
+    key = list(MARKET_KEY)
+    matched = observed.join(current, on=key, how="left", nulls_equal=True, suffix="_current")
+    differs = pl.col("fingerprint") != pl.col("fingerprint_current")
+    is_relabelled = (pl.col("label_fingerprint") != pl.col("label_fingerprint_current")).fill_null(value=False)
+    verdict = (
+        pl.when(pl.col("market_id").is_null())
+        .then(pl.lit(Change.NEW.value))
+        .when(~pl.col("is_available"))
+        .then(pl.lit(Change.RETURNED.value))
+        .when(differs)
+        .then(pl.lit(Change.CHANGED.value))
+        .when(is_relabelled)
+        .then(pl.lit(Change.RELABELLED.value))
+        .when(pl.col("has_own_sighting"))
+        .then(pl.lit(Change.SIGHTED.value))
+    )
+    judged = matched.select(
+        "market_id",
+        *key,
+        "row",
+        change=verdict,
+        is_relabelled=is_relabelled,
+        gone_at=pl.lit(None, dtype=PROVEN_ABSENCE["gone_at"]),
+    )
+    touched = judged.filter(pl.col("change").is_not_null())
+    missing = _missing(current, observed, absence, refused)
+    return Diff(
+        changes=pl.concat([touched, missing.select(touched.columns)]), confirmed=judged.height - touched.height
+    )
+
+
+def _missing(
+    current: pl.DataFrame, observed: pl.DataFrame, absence: pl.DataFrame, refused: pl.DataFrame
+) -> pl.DataFrame:
+    """Available markets of covered listings that no observation mentions: gone, or refused for now."""
+    key = list(MARKET_KEY)
+    absent = (
+        current.filter(pl.col("is_available"))
+        .join(absence, on="listing_id", how="inner")
+        .join(observed, on=key, how="anti", nulls_equal=True)
+    )
+    is_refused = pl.col("refused").fill_null(value=False)
+    return (
+        absent.join(
+            refused.select(*key).unique().with_columns(refused=True), on=key, how="left", nulls_equal=True
+        )
+        .with_columns(
+            change=pl.when(is_refused).then(pl.lit(Change.REFUSED.value)).otherwise(pl.lit(Change.UNAVAILABLE.value)),
+            row=pl.lit(None, dtype=pl.UInt32),
+            is_relabelled=pl.lit(value=False),
+        )
+        .filter(~(is_refused & pl.col("has_own_sighting")))
+    )
