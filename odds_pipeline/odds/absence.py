@@ -48,18 +48,20 @@ def judge(
     """Decide which of one bookmaker's listings have ended, by kick-off or by absence from a complete discovery.
 
     ``as_of`` is the cycle's time, against which kick-offs count; ``discovery_at`` the arrival of a complete discovery,
-    None when there was none (then only kick-offs and ``started`` answers end anything). The guard: more than
-    ``guard_share`` of at least ``guard_least_events`` listings before their kick-off are newly absent; those end only
-    when the next complete discovery lacks them too.
+    None when there was none (then only kick-offs and ``started`` answers end anything). A match that the bookmaker
+    still offered after its announced kick-off is late: it ends by a ``started`` answer or by absence, not by the clock.
+    The guard: more than ``guard_share`` of at least ``guard_least_events`` listings before their kick-off are newly
+    absent; those end only when the next complete discovery lacks them too.
     """
-    has_started = (pl.col("kickoff") <= as_of).fill_null(value=False) | pl.col("started_at").is_not_null()
+    is_lost = ~pl.col("is_discovered") if discovery_at is not None else pl.lit(value=False)
+    was_offered_since = (pl.col("last_answer_at") >= pl.col("kickoff")).fill_null(value=False)
+    is_past_kickoff = (pl.col("kickoff") <= as_of).fill_null(value=False)
+    has_started = pl.col("started_at").is_not_null() | (is_past_kickoff & (is_lost | ~was_offered_since))
     upcoming = listed.filter(~has_started)
     absent = upcoming.filter(~pl.col("is_discovered")) if discovery_at is not None else upcoming.clear()
     newly_absent = absent.filter(pl.col("missing_since").is_null())
     guard_held = (
-        guarded
-        and upcoming.height >= guard_least_events
-        and newly_absent.height > guard_share * upcoming.height
+        guarded and upcoming.height >= guard_least_events and newly_absent.height > guard_share * upcoming.height
     )
     believed = absent.filter(pl.col("missing_since").is_not_null()) if guard_held else absent
     gone = believed.select("listing_id", "last_answer_at", gone_at=pl.lit(discovery_at, dtype=LISTED["kickoff"]))

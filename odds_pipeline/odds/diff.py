@@ -14,7 +14,7 @@ from enum import StrEnum
 import polars as pl
 
 MARKET_KEY = ("listing_id", "type_id", "line")
-"""A market's identity: its bookmaker event, its type and its line in thousandths (null: no line, which is not line 0)."""
+"""A market's identity: its bookmaker event, its type and its line in thousandths (null, no line, is not line 0)."""
 
 #: Current, as read for the answered listings.
 CURRENT_KEYS: Mapping[str, pl.DataType | type[pl.DataType]] = {
@@ -118,9 +118,7 @@ def diff(current: pl.DataFrame, observed: pl.DataFrame, absence: pl.DataFrame, r
     )
     touched = judged.filter(pl.col("change").is_not_null())
     missing = _missing(current, observed, absence, refused)
-    return Diff(
-        changes=pl.concat([touched, missing.select(touched.columns)]), confirmed=judged.height - touched.height
-    )
+    return Diff(changes=pl.concat([touched, missing.select(touched.columns)]), confirmed=judged.height - touched.height)
 
 
 def _missing(
@@ -135,9 +133,7 @@ def _missing(
     )
     is_refused = pl.col("refused").fill_null(value=False)
     return (
-        absent.join(
-            refused.select(*key).unique().with_columns(refused=True), on=key, how="left", nulls_equal=True
-        )
+        absent.join(refused.select(*key).unique().with_columns(refused=True), on=key, how="left", nulls_equal=True)
         .with_columns(
             change=pl.when(is_refused).then(pl.lit(Change.REFUSED.value)).otherwise(pl.lit(Change.UNAVAILABLE.value)),
             row=pl.lit(None, dtype=pl.UInt32),

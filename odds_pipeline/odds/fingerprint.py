@@ -56,7 +56,12 @@ def _offer_text() -> pl.Expr:
         .then(outcome.field("odds").cast(pl.Decimal(12, 3)).cast(pl.String).fill_null(""))
         .otherwise(pl.lit(_NONE))
     )
-    return pl.col("outcomes").list.eval(pl.concat_str(outcome.field("key"), price, separator=_FIELD)).list.sort().list.join(_ITEM)
+    return (
+        pl.col("outcomes")
+        .list.eval(pl.concat_str(outcome.field("key"), price, separator=_FIELD))
+        .list.sort()
+        .list.join(_ITEM)
+    )
 
 
 def _label_text() -> pl.Expr:

@@ -1,0 +1,217 @@
+"""One cycle's answers, made ready for comparison: fingerprinted, checked, keyed and reduced to narrow columns.
+
+Everything here can be done before the writer takes its lock. ``with_comparison_columns`` is the expensive part and may
+be done batch by batch while scraping; the rest works on whatever it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from odds_pipeline.odds.fingerprint import with_fingerprints
+from odds_pipeline.odds.frames import require_schema
+from odds_pipeline.odds.observation import COVERAGE_SCHEMA, OBSERVATION_SCHEMA, AnswerStatus
+
+COMPARISON_COLUMNS = ("fingerprint", "label_fingerprint", "malformed")
+LARGEST_LINE = 2_000_000
+
+_LISTING = ("bookmaker", "external_event_id")
+_LISTING_WORDS = ("sportradar_id", "sport", "country", "tournament", "home_team", "away_team", "kickoff")
+
+#: Columns that a file may lack: they were added after the contract was published.
+OPTIONAL_COVERAGE = frozenset(COVERAGE_SCHEMA) - {
+    "cycle_at",
+    "captured_at",
+    "bookmaker",
+    "external_event_id",
+    "status",
+    "reason",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One cycle, ready for the writer.
+
+    - ``cycle_at``: the cycle; ``as_of``: the latest moment anything in it speaks of, against which kick-offs count.
+    - ``observations``: the full rows, lazily; ``keys``: one narrow row per good observation, ``row`` being its
+      position in ``observations``.
+    - ``answers``: one row per (bookmaker, external event): captured_at, status, reason, message, outcome counts and
+      ``has_observations``; ``discoveries``: one row per bookmaker whose whole offer was asked for.
+    - ``refused``: bookmaker, external_event_id, betpawa_market_id, line, reason of every market refused by the parser
+      or by the checks here.
+    - ``listings``: one row per (bookmaker, external event) with the words around it.
+    """
+
+    cycle_at: datetime
+    as_of: datetime
+    observations: pl.LazyFrame
+    keys: pl.DataFrame
+    answers: pl.DataFrame
+    discoveries: pl.DataFrame
+    refused: pl.DataFrame
+    listings: pl.DataFrame
+
+
+def with_comparison_columns(observations: pl.DataFrame) -> pl.DataFrame:
+    """Add both fingerprints and ``malformed`` (a reason, or null) to a frame in ``OBSERVATION_SCHEMA``."""
+    if all(name in observations.columns for name in COMPARISON_COLUMNS):
+        return observations
+    return with_fingerprints(observations).with_columns(malformed=_malformed())
+
+
+def prepare(observations: pl.LazyFrame, coverage: pl.DataFrame, *, cycle_at: datetime) -> Answers:
+    """Check and key one cycle's rows. Raises ``SchemaMismatch`` for frames that break their contract.
+
+    ``coverage`` must hold a row for every (bookmaker, event) of ``observations``; one without is added as complete.
+    """
+    require_schema(observations, OBSERVATION_SCHEMA, source="observations")
+    require_schema(coverage, COVERAGE_SCHEMA, source="coverage", optional=OPTIONAL_COVERAGE)
+    coverage = _with_all_columns(coverage)
+    if not all(name in observations.collect_schema() for name in COMPARISON_COLUMNS):
+        observations = with_comparison_columns(observations.collect()).lazy()
+    rows = (
+        observations.select(
+            *_LISTING,
+            "captured_at",
+            "betpawa_market_id",
+            "line",
+            *COMPARISON_COLUMNS,
+            *_LISTING_WORDS,
+        )
+        .with_row_index("row")
+        .collect()
+    )
+    answers = _answers(rows, coverage.filter(pl.col("external_event_id").is_not_null()))
+    keys, malformed = _split_malformed(rows)
+    discoveries = coverage.filter(pl.col("external_event_id").is_null()).unique("bookmaker", keep="last")
+    refused = pl.concat([_refused_by_parser(coverage), malformed])
+    times = pl.concat([answers["captured_at"], discoveries["captured_at"]]).drop_nulls()
+    latest = times.max()
+    assert latest is None or isinstance(latest, datetime)
+    return Answers(
+        cycle_at=cycle_at,
+        as_of=cycle_at if latest is None else max(cycle_at, latest),
+        observations=observations,
+        keys=keys,
+        answers=_without_false_completeness(answers, refused),
+        discoveries=discoveries,
+        refused=refused,
+        listings=_listings(rows, coverage),
+    )
+
+
+def _malformed() -> pl.Expr:
+    """Why a row could not be stored, null if it can: what a constraint or the packing would refuse otherwise."""
+    outcome = pl.element().struct
+    outcomes = pl.col("outcomes").list
+    is_active, odds = outcome.field("is_active"), outcome.field("odds")
+
+    def any_outcome(condition: pl.Expr) -> pl.Expr:
+        return outcomes.eval(condition.fill_null(value=False)).list.any()
+
+    has_nul = pl.any_horizontal(
+        pl.col(name).str.contains("\x00", literal=True).fill_null(value=False)
+        for name in ("betpawa_market_id", "betpawa_market_name", "source_market_id", "source_specifier")
+    ) | any_outcome(
+        outcome.field("key").str.contains("\x00", literal=True)
+        | outcome.field("name").str.contains("\x00", literal=True)
+    )
+    problems: Mapping[str, pl.Expr] = {
+        "unidentified_market": pl.col("betpawa_market_id").is_null() | (pl.col("betpawa_market_id") == ""),
+        "line_out_of_range": pl.col("line").abs() > LARGEST_LINE,
+        "no_outcomes": outcomes.len().fill_null(0) == 0,
+        "outcome_without_key": any_outcome(outcome.field("key").is_null() | is_active.is_null()),
+        "duplicate_outcome": outcomes.eval(outcome.field("key")).list.n_unique() != outcomes.len(),
+        "price_missing": any_outcome(is_active & odds.is_null()),
+        "price_too_low": any_outcome(is_active & (odds <= 1)),
+        "price_too_high": any_outcome(is_active & (odds > 1_000_000)),
+        "forbidden_character": has_nul,
+    }
+    return pl.coalesce(
+        *(pl.when(is_bad.fill_null(value=False)).then(pl.lit(reason)) for reason, is_bad in problems.items()),
+        pl.lit(None, dtype=pl.String),
+    )
+
+
+def _with_all_columns(coverage: pl.DataFrame) -> pl.DataFrame:
+    missing = {name: kind for name, kind in COVERAGE_SCHEMA.items() if name not in coverage.columns}
+    return coverage.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in missing.items())
+
+
+def _answers(rows: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
+    """One row per (bookmaker, event): what coverage says, or complete for an event that has rows and no coverage."""
+    observed = rows.group_by(*_LISTING, maintain_order=True).agg(observed_at=pl.col("captured_at").max())
+    said = coverage.unique(list(_LISTING), keep="last", maintain_order=True).select(
+        *_LISTING,
+        "captured_at",
+        "status",
+        "reason",
+        "message",
+        *(pl.col(name).fill_null(0) for name in ("outcomes_stored", "outcomes_not_offered", "outcomes_refused")),
+    )
+    return (
+        said.join(observed, on=list(_LISTING), how="full", coalesce=True, maintain_order="left_right")
+        .with_columns(
+            captured_at=pl.max_horizontal("captured_at", "observed_at"),
+            status=pl.col("status").fill_null(AnswerStatus.COMPLETE.value),
+            has_observations=pl.col("observed_at").is_not_null(),
+        )
+        .drop("observed_at")
+    )
+
+
+def _split_malformed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Good keys, and what is refused: malformed rows, and markets that stand twice with different content."""
+    key = [*_LISTING, "betpawa_market_id", "line"]
+    good = rows.filter(pl.col("malformed").is_null())
+    if good.select(key).is_duplicated().any():
+        is_conflict = pl.col("fingerprint").n_unique().over(key, mapping_strategy="group_to_rows") > 1
+        is_newest = pl.col("captured_at") == pl.col("captured_at").max().over(key)
+        good = good.filter(is_newest)
+        conflicting = good.filter(is_conflict).with_columns(malformed=pl.lit("conflicting_duplicate"))
+        good = good.filter(~is_conflict).unique(key, keep="first", maintain_order=True)
+    else:
+        conflicting = good.clear()
+    bad = pl.concat([rows.filter(pl.col("malformed").is_not_null()), conflicting])
+    columns = [*_LISTING, "betpawa_market_id", "line", "fingerprint", "label_fingerprint"]
+    return good.select("row", *columns), bad.select(*key, reason="malformed")
+
+
+def _refused_by_parser(coverage: pl.DataFrame) -> pl.DataFrame:
+    return (
+        coverage.filter(pl.col("external_event_id").is_not_null() & (pl.col("refused").list.len() > 0))
+        .select(*_LISTING, "refused")
+        .explode("refused")
+        .unnest("refused")
+    )
+
+
+def _without_false_completeness(answers: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+    """An answer with a market of unknown identity proves nothing absent: it counts as failed."""
+    unidentified = refused.filter(pl.col("betpawa_market_id").is_null()).select(*_LISTING).unique()
+    is_false = pl.col("is_false").fill_null(value=False) & (pl.col("status") == AnswerStatus.COMPLETE.value)
+    return (
+        answers.join(unidentified.with_columns(is_false=True), on=list(_LISTING), how="left", maintain_order="left")
+        .with_columns(
+            status=pl.when(is_false).then(pl.lit(AnswerStatus.FAILED.value)).otherwise("status"),
+            reason=pl.when(is_false).then(pl.lit("unidentified_market")).otherwise("reason"),
+        )
+        .drop("is_false")
+    )
+
+
+def _listings(rows: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
+    """The words around each listing; the answer's own go before discovery's, the first known before none."""
+    words = (*_LISTING, *_LISTING_WORDS)
+    from_answers = rows.select(*words).unique(list(_LISTING), keep="last", maintain_order=True)
+    from_coverage = coverage.filter(pl.col("external_event_id").is_not_null()).select(*words)
+    return (
+        pl.concat([from_answers, from_coverage])
+        .group_by(*_LISTING, maintain_order=True)
+        .agg(pl.col(name).drop_nulls().first() for name in _LISTING_WORDS)
+    )
