@@ -6,6 +6,7 @@ shows how to add one. The HTTP client with its limits and retries is ``http.py``
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -92,6 +93,18 @@ class ParseFailure(ScrapeFailure):
     error_type = "parse_error"
 
 
+class EmptyAnswer(ParseFailure):
+    """A successful answer without a single event: never read as an empty offer (B-13)."""
+
+    error_type = "empty"
+
+
+class GivenUp(ScrapeFailure):
+    """Not asked: this bookmaker has only failed for so long that it is left alone for the rest of the cycle."""
+
+    error_type = "given_up"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The body of one successful HTTP answer, decompressed, and when it had arrived (pipeline clock, aware UTC)."""
@@ -125,6 +138,13 @@ class Bookmaker(Protocol):
     name: ClassVar[str]
     base_url: ClassVar[str]
     """The live site; ``settings`` may name another host (the simulator's)."""
+    forbidden_is_rate_limit: ClassVar[bool]
+    """Whether HTTP 403 means "too fast" (retried) or "not welcome" (final)."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Sent with every request."""
+        ...
 
     async def discover(self, http: BookmakerHttp) -> Discovery:
         """Read every page of the offer. Raises ``ScrapeFailure`` when not even the first page could be read."""
