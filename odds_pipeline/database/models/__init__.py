@@ -1,0 +1,77 @@
+"""Every table and view as a SQLAlchemy class, all importable from here.
+
+What each column means, its unit and what guards it is in docs/data-dictionary.md. The database itself is made by the
+migrations; a test compares the two.
+"""
+
+from odds_pipeline.database.models.base import Base, ViewBase
+from odds_pipeline.database.models.housekeeping import CleanupRun, StorageAlert, StorageSample
+from odds_pipeline.database.models.market_odds import (
+    CurrentOdds,
+    Market,
+    MarketLabel,
+    MarketSource,
+    MarketType,
+    OddsHistory,
+    OutcomeSet,
+    PipelineSettings,
+)
+from odds_pipeline.database.models.reference import (
+    Bookmaker,
+    Event,
+    EventBookmaker,
+    ListingState,
+    Sport,
+    Tournament,
+)
+from odds_pipeline.database.models.runs import (
+    RunTrigger,
+    ScrapeCoverage,
+    ScrapeError,
+    ScrapeRun,
+    ScrapeStatus,
+)
+from odds_pipeline.database.models.snapshots import (
+    CompetitorEvent,
+    CompetitorMarketOdds,
+    CompetitorOddsSnapshot,
+    CompetitorTournament,
+    MarketOdds,
+    OddsSnapshot,
+)
+from odds_pipeline.database.models.views import MarketOddsCurrent, MarketOddsHistory
+
+__all__ = [
+    "Base",
+    "Bookmaker",
+    "CleanupRun",
+    "CompetitorEvent",
+    "CompetitorMarketOdds",
+    "CompetitorOddsSnapshot",
+    "CompetitorTournament",
+    "CurrentOdds",
+    "Event",
+    "EventBookmaker",
+    "ListingState",
+    "Market",
+    "MarketLabel",
+    "MarketOdds",
+    "MarketOddsCurrent",
+    "MarketOddsHistory",
+    "MarketSource",
+    "MarketType",
+    "OddsHistory",
+    "OddsSnapshot",
+    "OutcomeSet",
+    "PipelineSettings",
+    "RunTrigger",
+    "ScrapeCoverage",
+    "ScrapeError",
+    "ScrapeRun",
+    "ScrapeStatus",
+    "Sport",
+    "StorageAlert",
+    "StorageSample",
+    "Tournament",
+    "ViewBase",
+]

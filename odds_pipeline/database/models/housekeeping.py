@@ -1,0 +1,70 @@
+"""What retention deleted, how large the database was, and the alerts raised about its growth."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from odds_pipeline.database.models.base import Base, BigInt, CreatedAt, IntegerKey
+
+
+class CleanupRun(Base):
+    """One run of retention: its policy in days, rows deleted per table, oldest dates left, and how it ended."""
+
+    __tablename__ = "cleanup_runs"
+    __table_args__ = (
+        CheckConstraint("status IN ('running', 'completed', 'failed')", name="status"),
+        CheckConstraint("trigger IN ('scheduled', 'manual')", name="trigger"),
+    )
+
+    id: Mapped[IntegerKey]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    completed_at: Mapped[datetime | None]
+    trigger: Mapped[str]
+    odds_retention_days: Mapped[int]
+    match_retention_days: Mapped[int]
+    history_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    odds_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    competitor_odds_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    scrape_runs_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    scrape_errors_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    scrape_batches_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    events_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    competitor_events_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    tournaments_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    competitor_tournaments_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    storage_samples_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    oldest_odds_date: Mapped[datetime | None]
+    oldest_match_date: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(server_default="running")
+    error_message: Mapped[str | None]
+    duration_seconds: Mapped[float | None]
+
+
+class StorageSample(Base):
+    """Bytes of the database at one moment, in all and per table (``table_sizes``: table to bytes)."""
+
+    __tablename__ = "storage_samples"
+
+    id: Mapped[IntegerKey]
+    sampled_at: Mapped[datetime] = mapped_column(index=True)
+    total_bytes: Mapped[BigInt]
+    table_sizes: Mapped[dict[str, Any]]
+
+
+class StorageAlert(Base):
+    """A warning about the size or growth of the database; open while ``resolved_at`` is null."""
+
+    __tablename__ = "storage_alerts"
+
+    id: Mapped[IntegerKey]
+    created_at: Mapped[CreatedAt]
+    alert_type: Mapped[str]
+    message: Mapped[str]
+    current_bytes: Mapped[BigInt]
+    previous_bytes: Mapped[BigInt | None]
+    growth_percent: Mapped[float | None]
+    resolved_at: Mapped[datetime | None]
