@@ -16,16 +16,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class BookmakerSettings(BaseModel):
     """How one bookmaker may be asked."""
 
-    url: str | None = Field(None, description="Base URL instead of the live site's, e.g. a simulator's.")
-    parallelism: int = Field(50, ge=1, description="Requests under way at once.")
-    delay_ms: int = Field(0, ge=0, description="Milliseconds that a slot rests after each request.")
-    timeout_s: float = Field(30.0, gt=0, description="Seconds for connecting and for each read.")
-    tries: int = Field(3, ge=1, description="Attempts at one request, the first included.")
+    url: str | None = Field(default=None, description="Base URL instead of the live site's, e.g. a simulator's.")
+    parallelism: int = Field(default=50, ge=1, description="Requests under way at once.")
+    delay_ms: int = Field(default=0, ge=0, description="Milliseconds that a slot rests after each request.")
+    timeout_s: float = Field(default=30.0, gt=0, description="Seconds for connecting and for each read.")
+    tries: int = Field(default=3, ge=1, description="Attempts at one request, the first included.")
     retry_wait_s: float = Field(
-        1.0, ge=0, description="Seconds before the first retry; doubled each time, with jitter."
+        default=1.0, ge=0, description="Seconds before the first retry; doubled each time, with jitter."
     )
-    retry_wait_max_s: float = Field(10.0, ge=0, description="Longest wait between tries, Retry-After included.")
-    max_body_bytes: int = Field(16_000_000, gt=0, description="Largest decompressed answer that is read.")
+    retry_wait_max_s: float = Field(default=10.0, ge=0, description="Longest wait between tries, Retry-After included.")
+    max_body_bytes: int = Field(default=16_000_000, gt=0, description="Largest decompressed answer that is read.")
+    give_up_after: int = Field(
+        default=50, ge=1, description="Requests failing in a row after which the rest of a cycle is not asked."
+    )
 
 
 class Settings(BaseSettings):
@@ -34,8 +37,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ODDS_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     # Where things live
-    database_url: SecretStr | None = Field(None, description="PostgreSQL 15+ of your own; unset: the embedded one.")
-    data_dir: Path | None = Field(None, description="Embedded database, staging, logs; unset: .data in the project.")
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL 15+ of your own; unset: the embedded one."
+    )
+    data_dir: Path | None = Field(
+        default=None, description="Embedded database, staging, logs; unset: .data in the project."
+    )
 
     # Whom to ask
     source: Literal["simulator", "live"] = "simulator"
@@ -43,30 +50,46 @@ class Settings(BaseSettings):
     betpawa: BookmakerSettings = BookmakerSettings()
     sportybet: BookmakerSettings = BookmakerSettings()
     bet9ja: BookmakerSettings = BookmakerSettings(parallelism=15, delay_ms=25)
-    bet9ja_cache_version: str = Field("1.318.4.243", description="Front-end build number that Bet9ja expects.")
-    betpawa_brand: str = Field("betpawa-nigeria", description="Value of the x-pawa-brand header.")
+    bet9ja_cache_version: str = Field(default="1.318.4.243", description="Front-end build number that Bet9ja expects.")
+    betpawa_brand: str = Field(default="betpawa-nigeria", description="Value of the x-pawa-brand header.")
 
     # The cycle
-    cycle_interval: timedelta = Field(timedelta(minutes=5), description="Time between the starts of two cycles.")
-    near_kickoff_interval: timedelta = Field(timedelta(minutes=2), description="Interval while kick-offs are near.")
-    near_kickoff_window: timedelta = Field(timedelta(minutes=30), description="How long before kick-off is near.")
-    cycle_margin: timedelta = Field(timedelta(seconds=30), description="Least pause after a cycle before the next.")
-    dead_run_after: timedelta = Field(timedelta(minutes=30), description="A running cycle without life is given up.")
+    cycle_interval: timedelta = Field(
+        default=timedelta(minutes=5), description="Time between the starts of two cycles."
+    )
+    near_kickoff_interval: timedelta = Field(
+        default=timedelta(minutes=2), description="Interval while kick-offs are near."
+    )
+    near_kickoff_window: timedelta = Field(
+        default=timedelta(minutes=30), description="How long before kick-off is near."
+    )
+    cycle_margin: timedelta = Field(
+        default=timedelta(seconds=30), description="Least pause after a cycle before the next."
+    )
+    dead_run_after: timedelta = Field(
+        default=timedelta(minutes=30), description="A running cycle without life is given up."
+    )
 
     # Absence and freshness
-    guard_share: float = Field(0.30, gt=0, le=1, description="Share of events vanishing that is not believed at once.")
-    guard_least_events: int = Field(20, ge=1, description="Events a bookmaker must have for the guard to apply.")
-    stale_failures: int = Field(3, ge=1, description="Failed answers in a row after which odds are stale.")
-    stale_intervals: int = Field(3, ge=1, description="Intervals without a newer answer after which odds are stale.")
-    recurring_failures: int = Field(3, ge=2, description="Cycles in a row that make a failure recurring.")
+    guard_share: float = Field(
+        default=0.30, gt=0, le=1, description="Share of events vanishing that is not believed at once."
+    )
+    guard_least_events: int = Field(
+        default=20, ge=1, description="Events a bookmaker must have for the guard to apply."
+    )
+    stale_failures: int = Field(default=3, ge=1, description="Failed answers in a row after which odds are stale.")
+    stale_intervals: int = Field(
+        default=3, ge=1, description="Intervals without a newer answer after which odds are stale."
+    )
+    recurring_failures: int = Field(default=3, ge=2, description="Cycles in a row that make a failure recurring.")
 
     # History
-    partition_days_ahead: int = Field(7, ge=1, description="Days of history partitions made ahead.")
+    partition_days_ahead: int = Field(default=7, ge=1, description="Days of history partitions made ahead.")
 
     # The simulator
-    simulator_events: int = Field(200, ge=1)
+    simulator_events: int = Field(default=200, ge=1)
     simulator_seed: int = 1
-    simulator_port: int = Field(0, ge=0, le=65535, description="0: any free port.")
+    simulator_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")
 
     def of(self, bookmaker: str) -> BookmakerSettings:
         """The settings of one bookmaker; a new bookmaker without a section of its own gets the defaults."""
