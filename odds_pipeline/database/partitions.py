@@ -1,0 +1,140 @@
+"""Partitions of the tables that are partitioned by time: made ahead, made on demand, listed.
+
+``odds_history`` has one partition per UTC day (``odds_history_YYYYMMDD``), the first generation's ``odds_snapshots``
+one per UTC month (``odds_snapshots_YYYYMM``). There is no default partition: it would forbid detaching concurrently.
+Retiring partitions is retention's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+_LOCK = 0x6F646473_0002  # "odds", then a number per use of an advisory lock
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionedTable:
+    """A table partitioned by range of ``captured_at``, one partition per UTC ``period``."""
+
+    name: str
+    period: Literal["day", "month"]
+
+    def first_day(self, day: date) -> date:
+        """First day of the period that ``day`` lies in."""
+        return day if self.period == "day" else day.replace(day=1)
+
+    def end_day(self, first_day: date) -> date:
+        """First day after the period that starts on ``first_day``."""
+        if self.period == "day":
+            return first_day + timedelta(days=1)
+        return (first_day + timedelta(days=31)).replace(day=1)
+
+    def periods(self, first_day: date, last_day: date) -> Iterator[date]:
+        """First days of all periods from the one of ``first_day`` to the one of ``last_day``, both included."""
+        start = self.first_day(first_day)
+        while start <= last_day:
+            yield start
+            start = self.end_day(start)
+
+    def partition_name(self, first_day: date) -> str:
+        """Name of the partition of the period that starts on ``first_day``."""
+        return f"{self.name}_{first_day:{'%Y%m%d' if self.period == 'day' else '%Y%m'}}"
+
+
+HISTORY = PartitionedTable("odds_history", "day")
+SNAPSHOTS = PartitionedTable("odds_snapshots", "month")
+
+
+class Partition(NamedTuple):
+    """An attached partition: the UTC days from ``first_day`` up to but without ``end_day``."""
+
+    name: str
+    first_day: date
+    end_day: date
+    is_detaching: bool
+    """A concurrent detach of it was begun and not finished: it takes no rows any more."""
+
+
+class PartitionInTheWay(Exception):
+    """A table bears the name of a partition that is to be made; what it holds must be dealt with first."""
+
+
+def list_partitions(connection: psycopg.Connection[Any], table: PartitionedTable = HISTORY) -> list[Partition]:
+    """All partitions of ``table``, oldest first."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            r"""
+            SELECT partition.relname,
+                   (bounds[1]::timestamptz AT TIME ZONE 'UTC')::date AS first_day,
+                   (bounds[2]::timestamptz AT TIME ZONE 'UTC')::date,
+                   link.inhdetachpending
+            FROM pg_inherits AS link
+            JOIN pg_class AS partition ON partition.oid = link.inhrelid
+            CROSS JOIN regexp_match(
+                pg_get_expr(partition.relpartbound, partition.oid), $$FROM \('(.+)'\) TO \('(.+)'\)$$
+            ) AS bounds
+            WHERE link.inhparent = %s::regclass
+            ORDER BY first_day
+            """,
+            [table.name],
+        )
+        return [Partition(*row) for row in cursor]
+
+
+def missing_days(
+    connection: psycopg.Connection[Any], first_day: date, last_day: date, table: PartitionedTable = HISTORY
+) -> list[date]:
+    """First days of the periods between two UTC days, both included, that have no partition."""
+    present = {partition.first_day for partition in list_partitions(connection, table)}
+    return [day for day in table.periods(first_day, last_day) if day not in present]
+
+
+def ensure_partitions(
+    connection: psycopg.Connection[Any], first_day: date, last_day: date, table: PartitionedTable = HISTORY
+) -> list[str]:
+    """Make the partitions missing between two UTC days, both included; return the names of those made.
+
+    Neither readers nor writers of the table are stopped. Two that ensure at once wait for each other, for as long as
+    the first one's transaction lasts, and make each partition once. Raises ``PartitionInTheWay``.
+    """
+    if not missing_days(connection, first_day, last_day, table):
+        return []
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        missing = missing_days(connection, first_day, last_day, table)
+        for day in missing:
+            _make(connection, table, day)
+    return [table.partition_name(day) for day in missing]
+
+
+def _make(connection: psycopg.Connection[Any], table: PartitionedTable, first_day: date) -> None:
+    # Made apart and then attached: CREATE TABLE ... PARTITION OF would lock out everybody who reads the parent.
+    name = table.partition_name(first_day)
+    parent, partition = sql.Identifier(table.name), sql.Identifier(name)
+    try:
+        with connection.transaction():
+            connection.execute(
+                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)").format(
+                    partition, parent
+                )
+            )
+    except psycopg.errors.DuplicateTable:
+        raise PartitionInTheWay(
+            f"table {name} exists but is no partition of {table.name}; attach it, or move its rows and drop it"
+        ) from None
+    connection.execute(
+        sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+            parent, partition, _midnight(first_day), _midnight(table.end_day(first_day))
+        )
+    )
+
+
+def _midnight(day: date) -> sql.Literal:
+    return sql.Literal(f"{day.isoformat()} 00:00:00+00")
