@@ -34,7 +34,14 @@ class BookmakerSettings(BaseModel):
 class Settings(BaseSettings):
     """All settings; see docs/operations.md for the ones a user is likely to change."""
 
-    model_config = SettingsConfigDict(env_prefix="ODDS_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ODDS_",
+        env_nested_delimiter="__",
+        # ODDS_BET9JA__URL alone must not reset Bet9ja's own parallelism and delay.
+        nested_model_default_partial_update=True,
+        extra="forbid",
+        frozen=True,
+    )
 
     # Where things live
     database_url: SecretStr | None = Field(
