@@ -73,8 +73,8 @@ class Diff:
     """The outcome of a comparison.
 
     ``changes`` has one row per market that must be touched: ``market_id`` (null: new), the key, ``row`` of the
-    observation (null where there is none), ``change``, ``is_relabelled`` and ``gone_at``. ``confirmed`` counts the
-    observed markets in which nothing differs.
+    observation (null where there is none), both fingerprints (as they are to be), ``change``, ``is_relabelled`` and
+    ``gone_at``. ``confirmed`` counts the observed markets in which nothing differs.
     """
 
     changes: pl.DataFrame
@@ -112,6 +112,8 @@ def diff(current: pl.DataFrame, observed: pl.DataFrame, absence: pl.DataFrame, r
         "market_id",
         *key,
         "row",
+        "fingerprint",
+        "label_fingerprint",
         change=verdict,
         is_relabelled=is_relabelled,
         gone_at=pl.lit(None, dtype=PROVEN_ABSENCE["gone_at"]),

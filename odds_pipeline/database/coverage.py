@@ -1,0 +1,228 @@
+"""What a cycle leaves behind besides odds: listing states, coverage, typed errors, and the closed run.
+
+Runs inside the writer's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import psycopg
+from psycopg.types.json import Jsonb
+
+from odds_pipeline.database.listings import bookmaker_ids
+from odds_pipeline.database.record import WriteRecord
+from odds_pipeline.odds.answers import Answers
+from odds_pipeline.odds.observation import AnswerStatus
+
+_LISTING = ["bookmaker", "external_event_id"]
+_STATUS = pl.col("status")
+
+
+def record_states(
+    connection: psycopg.Connection, answered: pl.DataFrame, ended: pl.DataFrame, missing: list[int], as_of: datetime
+) -> None:
+    """Move the bookmaker events' confirmations on: the one small write that an unchanged market costs (I10).
+
+    A complete answer confirms; an answer that was read at all is the newest known; a failed one is counted. Listings in
+    ``ended`` are no longer offered; ``missing`` are remembered until a second discovery agrees.
+    """
+    heard = answered.filter(_STATUS != AnswerStatus.NOT_ASKED.value).select(
+        "listing_id",
+        "captured_at",
+        is_complete=_STATUS == AnswerStatus.COMPLETE.value,
+        is_read=(_STATUS != AnswerStatus.FAILED.value) | pl.col("has_observations"),
+        is_failed=_STATUS == AnswerStatus.FAILED.value,
+    )
+    columns = [heard[name].to_list() for name in heard.columns]
+    connection.execute(
+        """
+        INSERT INTO listing_state (event_bookmaker_id)
+        SELECT listing_id FROM unnest(%s::int[]) AS listed (listing_id)
+        WHERE NOT EXISTS (SELECT FROM listing_state WHERE event_bookmaker_id = listing_id)
+        """,
+        [answered["listing_id"].to_list()],
+    )
+    connection.execute(
+        """
+        UPDATE listing_state AS state
+        SET last_answer_at = CASE WHEN heard.is_read THEN heard.captured_at ELSE state.last_answer_at END,
+            last_confirmed_at = CASE WHEN heard.is_complete THEN heard.captured_at ELSE state.last_confirmed_at END,
+            failed_answers = CASE WHEN heard.is_failed THEN least(state.failed_answers + 1, 32767) ELSE 0 END,
+            unlisted_at = CASE WHEN heard.is_complete THEN NULL ELSE state.unlisted_at END,
+            missing_since = NULL
+        FROM unnest(%s::int[], %s::timestamptz[], %s::bool[], %s::bool[], %s::bool[])
+             AS heard (listing_id, captured_at, is_complete, is_read, is_failed)
+        WHERE state.event_bookmaker_id = heard.listing_id
+        """,
+        columns,
+    )
+    if not ended.is_empty():
+        connection.execute(
+            """
+            UPDATE listing_state AS state
+            SET unlisted_at = ended.gone_at, last_answer_at = greatest(state.last_answer_at, ended.gone_at),
+                missing_since = NULL
+            FROM unnest(%s::int[], %s::timestamptz[]) AS ended (listing_id, gone_at)
+            WHERE state.event_bookmaker_id = ended.listing_id AND state.unlisted_at IS NULL
+            """,
+            [ended["listing_id"].to_list(), ended["gone_at"].to_list()],
+        )
+    if missing:
+        connection.execute(
+            "UPDATE listing_state SET missing_since = %s WHERE event_bookmaker_id = ANY(%s)", [as_of, missing]
+        )
+
+
+def record_coverage(
+    connection: psycopg.Connection, run_id: int, answers: Answers, guard_held: Collection[str]
+) -> None:
+    """One row per bookmaker: how far the run covered its offer, so that a past moment can say how fresh it was."""
+    by_status = {status: (_STATUS == status.value).sum().alias(status.value) for status in AnswerStatus}
+    was_read = _STATUS.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
+    answered = answers.answers.group_by("bookmaker").agg(
+        first_answer_at=pl.col("captured_at").filter(was_read).min(),
+        last_answer_at=pl.col("captured_at").filter(was_read).max(),
+        asked=(_STATUS != AnswerStatus.NOT_ASKED.value).sum(),
+        **by_status,
+        outcomes_stored=pl.col("outcomes_stored").sum(),
+        outcomes_not_offered=pl.col("outcomes_not_offered").sum(),
+        outcomes_refused=pl.col("outcomes_refused").sum(),
+    )
+    discovered = answers.discoveries.select("bookmaker", discovery_status="status", discovery_at="captured_at")
+    counted = answered.join(discovered, on="bookmaker", how="full", coalesce=True)
+    ids = bookmaker_ids(connection, counted["bookmaker"].to_list())
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO scrape_coverage (run_id, bookmaker_id, guard_held, discovery_status, discovery_at,
+                first_answer_at, last_answer_at, asked, complete, started, failed, not_asked,
+                outcomes_stored, outcomes_not_offered, outcomes_refused)
+            VALUES (%(run_id)s, %(bookmaker_id)s, %(guard_held)s, %(discovery_status)s, %(discovery_at)s,
+                %(first_answer_at)s, %(last_answer_at)s, coalesce(%(asked)s, 0), coalesce(%(complete)s, 0),
+                coalesce(%(started)s, 0), coalesce(%(failed)s, 0), coalesce(%(not_asked)s, 0),
+                coalesce(%(outcomes_stored)s, 0), coalesce(%(outcomes_not_offered)s, 0),
+                coalesce(%(outcomes_refused)s, 0))
+            """,
+            [
+                row
+                | {
+                    "run_id": run_id,
+                    "bookmaker_id": ids[row["bookmaker"]],
+                    "guard_held": row["bookmaker"] in guard_held,
+                }
+                for row in counted.iter_rows(named=True)
+            ],
+        )
+
+
+def record_errors(
+    connection: psycopg.Connection,
+    run_id: int,
+    answers: Answers,
+    listings: pl.DataFrame,
+    set_aside: dict[int, str],
+    guard_held: Collection[str],
+    now: datetime,
+) -> None:
+    """Typed rows for every failure: per event where an event failed, per bookmaker where its offer did (R9).
+
+    ``error_type`` is the reason; a market refused is an error of its event, ``occurrences`` counting the markets.
+    """
+    events = listings.select(*_LISTING, "listing_id", "event_id")
+    failed = answers.answers.filter(_STATUS == AnswerStatus.FAILED.value).join(events, on=_LISTING, how="left")
+    not_asked = (
+        answers.answers.filter((_STATUS == AnswerStatus.NOT_ASKED.value) & pl.col("reason").is_not_null())
+        .group_by("bookmaker", "reason")
+        .agg(pl.len().alias("occurrences"), pl.col("message").first())
+    )
+    refused = (
+        answers.refused.group_by(*_LISTING, "reason", maintain_order=True)
+        .agg(pl.len().alias("occurrences"), pl.col("betpawa_market_id").first())
+        .join(events, on=_LISTING, how="left")
+    )
+    ids = bookmaker_ids(connection, answers.answers["bookmaker"].to_list() + answers.discoveries["bookmaker"].to_list())
+    rows: list[tuple[Any, ...]] = []
+    for row in answers.discoveries.filter(_STATUS == AnswerStatus.FAILED.value).iter_rows(named=True):
+        rows.append((ids[row["bookmaker"]], None, None, row["reason"], row["message"], 1, row["captured_at"]))
+    for row in failed.iter_rows(named=True):
+        rows.append(
+            (ids[row["bookmaker"]], row["event_id"], row["listing_id"], row["reason"], row["message"], 1,
+             row["captured_at"])
+        )  # fmt: skip
+    for row in not_asked.iter_rows(named=True):
+        rows.append((ids[row["bookmaker"]], None, None, row["reason"], row["message"], row["occurrences"], now))
+    for row in refused.iter_rows(named=True):
+        message = f"{row['occurrences']} market(s) refused, first {row['betpawa_market_id'] or 'without identity'}"
+        rows.append(
+            (ids[row["bookmaker"]], row["event_id"], row["listing_id"], row["reason"], message, row["occurrences"], now)
+        )
+    by_listing = {row["listing_id"]: row for row in events.iter_rows(named=True)}
+    for listing_id, message in set_aside.items():
+        row = by_listing[listing_id]
+        rows.append((ids[row["bookmaker"]], row["event_id"], listing_id, "integrity_error", message, 1, now))
+    for slug in guard_held:
+        message = "too many events vanished at once; nothing is retired until a second complete discovery agrees"
+        rows.append((ids[slug], None, None, "mass_disappearance", message, 1, now))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO scrape_errors (scrape_run_id, bookmaker_id, event_id, event_bookmaker_id, error_type, message,
+                                       occurrences, occurred_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+            """,
+            [
+                (run_id, bookmaker, event, listing, error_type or "unknown", message or "", occurrences, at or now)
+                for bookmaker, event, listing, error_type, message, occurrences, at in rows
+            ],
+        )
+
+
+def close_run(
+    connection: psycopg.Connection,
+    run_id: int,
+    answers: Answers,
+    listings: pl.DataFrame,
+    record: WriteRecord,
+    now: datetime,
+) -> None:
+    """Close the run's row with its status, the writer's counts and the seconds of each stage (R8, R10)."""
+    answered = answers.answers.join(listings, on=_LISTING, how="left")
+    was_read = _STATUS.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
+    was_lost = _STATUS == AnswerStatus.FAILED.value
+    connection.execute(
+        """
+        UPDATE scrape_runs
+        SET status = %s, completed_at = %s, cycle_at = %s, events_scraped = %s, events_failed = %s, counts = %s,
+            timings = coalesce(timings, '{}'::jsonb) || %s
+        WHERE id = %s
+        """,
+        [
+            run_status(answers, set_aside=record.set_aside),
+            now,
+            answers.cycle_at,
+            answered.filter(was_read)["event_id"].n_unique(),
+            answered.filter(was_lost)["event_id"].n_unique(),
+            Jsonb(record.to_json()),
+            Jsonb({"write": record.seconds}),
+            run_id,
+        ],
+    )
+
+
+def run_status(answers: Answers, *, set_aside: int = 0) -> str:
+    """``completed``: every bookmaker wholly answered; ``failed``: none answered at all; else ``partial``."""
+    was_read = _STATUS.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
+    if not answers.answers.select(was_read.any()).item():
+        is_empty_offer = answers.answers.is_empty() and not answers.discoveries.is_empty()
+        has_offer = (answers.discoveries["status"] == AnswerStatus.COMPLETE.value).all()
+        return "completed" if is_empty_offer and has_offer else "failed"
+    is_whole = (
+        set_aside == 0
+        and answers.answers.select(was_read.all()).item()
+        and (answers.discoveries["status"] == AnswerStatus.COMPLETE.value).all()
+    )
+    return "completed" if is_whole else "partial"

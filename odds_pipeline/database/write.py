@@ -1,0 +1,355 @@
+"""Writing one cycle: reading current, the diff and the write in one transaction under one lock (I4, I5).
+
+``write_cycle`` is the only way that odds reach the database, for scheduled cycles, refreshes of one event and replays
+alike (B-44). It closes the run's row in the same transaction, so a cycle is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import polars as pl
+import psycopg
+import stamina
+from psycopg import errors
+
+from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted
+from odds_pipeline.database.coverage import (
+    close_run,
+    record_coverage,
+    record_errors,
+    record_states,
+)
+from odds_pipeline.database.dictionaries import market_type_ids
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.listings import bookmaker_ids, choose_primaries, resolve_listings
+from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.database.record import RunGivenUp, WriteRecord, recorded
+from odds_pipeline.database.states import changed_rows
+from odds_pipeline.odds.absence import LISTED, Absence, judge
+from odds_pipeline.odds.answers import Answers
+from odds_pipeline.odds.diff import (
+    CURRENT_KEYS,
+    HISTORY_CHANGES,
+    OBSERVED_KEYS,
+    PROVEN_ABSENCE,
+    REFUSED_KEYS,
+    Change,
+    Diff,
+    diff,
+)
+from odds_pipeline.odds.observation import AnswerStatus
+from odds_pipeline.settings import Settings
+
+_LISTING = ["bookmaker", "external_event_id"]
+
+
+def write_cycle(
+    database: Database, answers: Answers, *, run_id: int, settings: Settings, now: datetime, guarded: bool = True
+) -> WriteRecord:
+    """Compare one cycle's answers with current and commit what changed, all or nothing.
+
+    ``now`` is the pipeline clock's time, for the run's own rows; the odds carry their answers' times. ``guarded`` off:
+    mass disappearance is believed at once (replaying files that say they are complete).
+
+    Raises ``RunGivenUp`` when the run is no longer ``running`` (a watchdog gave it up), ``UnknownBookmaker`` for
+    answers of a bookmaker that is not registered, and ``psycopg.OperationalError`` when three tries were not enough.
+    A row that the database refuses costs its answer, which is counted and recorded (R11).
+    """
+    for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=3, wait_initial=0.2, wait_max=2.0):
+        with attempt, database.connect() as connection:
+            return _CycleWriter(database, connection, answers, run_id, settings, now, guarded).write()
+    raise AssertionError("a retry context returns or raises")
+
+
+class _CycleWriter:
+    """One transaction's worth of state; each step is a method, ``write`` is their order."""
+
+    def __init__(
+        self,
+        database: Database,
+        connection: psycopg.Connection,
+        answers: Answers,
+        run_id: int,
+        settings: Settings,
+        now: datetime,
+        guarded: bool,
+    ) -> None:
+        self.database = database
+        self.connection = connection
+        self.answers = answers
+        self.run_id = run_id
+        self.settings = settings
+        self.now = now
+        self.guarded = guarded
+        self.seconds: dict[str, float] = {}
+        self.guard_held: set[str] = set()
+        self.missing: list[int] = []
+        self.set_aside: dict[int, str] = {}
+
+    def write(self) -> WriteRecord:
+        with self.connection.transaction():
+            with self._timed("lock"):
+                take_writer_lock(self.connection)
+                if (earlier := recorded(self.connection, self.run_id)) is not None:
+                    return earlier
+            with self._timed("listings"):
+                listings = resolve_listings(self.connection, self.answers.listings, now=self.now)
+                answered, late = self._answered(listings)
+                ended = self._ended(answered)
+            with self._timed("read"):
+                keys, repeated = self._observed(answered)
+                absence = self._absence(answered, ended)
+                current = self._current(keys, absence)
+            with self._timed("diff"):
+                found = diff(current, keys, absence, self._refused(answered))
+                found, again = self._without_repeats(found, repeated)
+            with self._timed("write"):
+                changes = self._with_times(found.changes, answered)
+                self._apply(changes, answered)
+            with self._timed("close"):
+                answered = answered.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+                ended = ended.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+                record_states(self.connection, answered, ended, self.missing, self.answers.as_of)
+                choose_primaries(self.connection, answered["event_id"].unique().to_list())
+                record_coverage(self.connection, self.run_id, self.answers, self.guard_held)
+                record_errors(
+                    self.connection, self.run_id, self.answers, listings, self.set_aside, self.guard_held, self.now
+                )
+                record = self._record(found, changes, late + again)
+                close_run(self.connection, self.run_id, self.answers, listings, record, self.now)
+        return record
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - started, 4)
+
+    def _answered(self, listings: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """The answers with their listing's ids and last answer; late ones left out and counted."""
+        states = self._frame(
+            """
+            SELECT event_bookmaker_id, last_answer_at, last_confirmed_at FROM listing_state
+            WHERE event_bookmaker_id = ANY(%s)
+            """,
+            [listings["listing_id"].to_list()],
+            {
+                "listing_id": pl.Int32,
+                "last_answer_at": LISTED["last_answer_at"],
+                "last_confirmed_at": LISTED["last_answer_at"],
+            },
+        )
+        answered = self.answers.answers.join(listings, on=_LISTING, how="left", maintain_order="left").join(
+            states, on="listing_id", how="left", maintain_order="left"
+        )
+        is_late = (pl.col("captured_at") < pl.col("last_answer_at")).fill_null(value=False) & (
+            (pl.col("status") != AnswerStatus.NOT_ASKED.value)
+        )
+        return answered.filter(~is_late), answered.filter(is_late).height
+
+    def _ended(self, answered: pl.DataFrame) -> pl.DataFrame:
+        """Listings that are over, by kick-off or by absence from the offer: (listing_id, gone_at)."""
+        started = answered.filter(pl.col("status") == AnswerStatus.STARTED.value)
+        ended = [started.select("listing_id", gone_at="captured_at").clear()]
+        judged: set[str] = set()
+        for discovery in self.answers.discoveries.iter_rows(named=True):
+            judged.add(discovery["bookmaker"])
+            absence = self._judge(discovery, answered.filter(pl.col("bookmaker") == discovery["bookmaker"]))
+            ended.append(absence.ended)
+            self.missing += absence.missing.to_list()
+            if absence.guard_held:
+                self.guard_held.add(discovery["bookmaker"])
+        ended.append(
+            started.filter(~pl.col("bookmaker").is_in(list(judged))).select("listing_id", gone_at="captured_at")
+        )
+        return pl.concat(ended)
+
+    def _judge(self, discovery: dict[str, object], answered: pl.DataFrame) -> Absence:
+        slug, discovery_at = str(discovery["bookmaker"]), discovery["captured_at"]
+        assert isinstance(discovery_at, datetime)
+        is_complete = discovery["status"] == AnswerStatus.COMPLETE.value and self._is_newest_discovery(
+            slug, discovery_at
+        )
+        listed = self._frame(
+            """
+            SELECT listing.id, listing.kickoff, state.last_answer_at, state.missing_since
+            FROM event_bookmakers AS listing
+            JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+            JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+            WHERE bookmaker.slug = %s AND state.unlisted_at IS NULL
+            """,
+            [slug],
+            {name: LISTED[name] for name in ("listing_id", "kickoff", "last_answer_at", "missing_since")},
+        )
+        heard = answered.select(
+            "listing_id",
+            is_discovered=pl.lit(value=True),
+            is_complete=pl.col("status") == AnswerStatus.COMPLETE.value,
+            started_at=pl.when(pl.col("status") == AnswerStatus.STARTED.value).then("captured_at"),
+        )
+        return judge(
+            listed.join(heard, on="listing_id", how="left").with_columns(
+                pl.col("is_discovered", "is_complete").fill_null(value=False)
+            ),
+            as_of=self.answers.as_of,
+            discovery_at=discovery_at if is_complete else None,
+            guard_share=self.settings.guard_share,
+            guard_least_events=self.settings.guard_least_events,
+            guarded=self.guarded,
+        )
+
+    def _is_newest_discovery(self, slug: str, discovery_at: datetime) -> bool:
+        """Note the discovery, unless a newer one was committed before: then it proves nothing absent."""
+        return (
+            self.connection.execute(
+                """
+                UPDATE bookmakers SET last_discovery_at = %(at)s
+                WHERE slug = %(slug)s AND (last_discovery_at IS NULL OR last_discovery_at <= %(at)s)
+                """,
+                {"slug": slug, "at": discovery_at},
+            ).rowcount
+            == 1
+        )
+
+    def _observed(self, answered: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+        """Keys of the good observations in ids, and the listings whose answer was committed before."""
+        usable = answered.filter(pl.col("has_observations"))
+        keys = self.answers.keys.join(usable.select(*_LISTING, "listing_id"), on=_LISTING, how="inner")
+        types = self._type_ids(keys["betpawa_market_id"])
+        keys = keys.join(types, on="betpawa_market_id", how="inner").select(
+            "row",
+            "listing_id",
+            "type_id",
+            (pl.col("line") * 1000).cast(pl.Int32),
+            "fingerprint",
+            "label_fingerprint",
+        )
+        repeated = usable.filter(pl.col("captured_at") == pl.col("last_answer_at"))["listing_id"]
+        return keys.select(pl.col(name).cast(kind) for name, kind in OBSERVED_KEYS.items()), repeated
+
+    def _type_ids(self, market_ids: pl.Series) -> pl.DataFrame:
+        ids = market_type_ids(self.connection, market_ids.unique().drop_nulls().to_list())
+        return pl.DataFrame(
+            {"betpawa_market_id": list(ids), "type_id": list(ids.values())},
+            schema={"betpawa_market_id": pl.String, "type_id": pl.Int32},
+        )
+
+    def _absence(self, answered: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
+        complete = answered.filter(pl.col("status") == AnswerStatus.COMPLETE.value)
+        proven = pl.concat([complete.select("listing_id", gone_at="captured_at"), ended])
+        return proven.select(pl.col(name).cast(kind) for name, kind in PROVEN_ABSENCE.items()).unique(
+            "listing_id", keep="first"
+        )
+
+    def _refused(self, answered: pl.DataFrame) -> pl.DataFrame:
+        refused = self.answers.refused.filter(pl.col("betpawa_market_id").is_not_null()).join(
+            answered.select(*_LISTING, "listing_id"), on=_LISTING, how="inner"
+        )
+        refused = refused.join(self._type_ids(refused["betpawa_market_id"]), on="betpawa_market_id", how="inner")
+        return refused.select("listing_id", "type_id", (pl.col("line") * 1000).cast(pl.Int32)).cast(dict(REFUSED_KEYS))
+
+    def _current(self, keys: pl.DataFrame, absence: pl.DataFrame) -> pl.DataFrame:
+        """Every market of the listings in question, keys and fingerprints only."""
+        listings = pl.concat([keys["listing_id"], absence["listing_id"]]).unique()
+        frame = self.database.read_frame(
+            """
+            SELECT market.id AS market_id, market.event_bookmaker_id AS listing_id, market.market_type_id AS type_id,
+                   (market.line * 1000)::int AS line, current.fingerprint, market.label_fingerprint,
+                   current.unavailable_at IS NULL AS is_available,
+                   current.last_seen_at IS NOT NULL AS has_own_sighting
+            FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
+            WHERE market.event_bookmaker_id = ANY (string_to_array($1, ',')::int[])
+            """,
+            [",".join(map(str, listings.to_list()))],
+        )
+        return frame.select(pl.col(name).cast(kind) for name, kind in CURRENT_KEYS.items())
+
+    def _without_repeats(self, found: Diff, repeated: pl.Series) -> tuple[Diff, int]:
+        """An answer as old as the last committed one may confirm, but cannot be a change of its own (I6)."""
+        if repeated.is_empty():
+            return found, 0
+        is_repeat = pl.col("listing_id").is_in(repeated.to_list()) & pl.col("change").is_in(
+            [change.value for change in HISTORY_CHANGES]
+        )
+        dropped = found.changes.filter(is_repeat)
+        return Diff(found.changes.filter(~is_repeat), found.confirmed), dropped["listing_id"].n_unique()
+
+    def _with_times(self, changes: pl.DataFrame, answered: pl.DataFrame) -> pl.DataFrame:
+        arrivals = answered.select("listing_id", "captured_at")
+        return changes.join(arrivals, on="listing_id", how="left", maintain_order="left").with_columns(
+            captured_at=pl.coalesce("gone_at", "captured_at")
+        )
+
+    def _apply(self, changes: pl.DataFrame, answered: pl.DataFrame) -> None:
+        """Write everything at once; if the database refuses a row, answer by answer, setting the refused ones aside."""
+        try:
+            with self.connection.transaction():
+                self._apply_part(changes, answered)
+        except (errors.IntegrityError, errors.DataError):
+            for (listing_id,), part in changes.group_by("listing_id", maintain_order=True):
+                try:
+                    with self.connection.transaction():
+                        self._apply_part(part, answered)
+                except (errors.IntegrityError, errors.DataError) as refused:
+                    assert isinstance(listing_id, int)
+                    self.set_aside[listing_id] = str(refused).splitlines()[0]
+
+    def _apply_part(self, changes: pl.DataFrame, answered: pl.DataFrame) -> None:
+        last_seen = self._last_confirmed(changes)
+        rows = changed_rows(self.connection, changes, self.answers.observations)
+        apply_changes(self.connection, rows, run_id=self.run_id, last_seen=last_seen)
+        seen_again = changes.filter(pl.col("change").is_in([Change.SIGHTED.value, Change.RELABELLED.value]))
+        mark_sighted(self.connection, seen_again["market_id"].to_list())
+        refused = changes.filter(pl.col("change") == Change.REFUSED.value)
+        mark_refused(
+            self.connection,
+            [(market, last_seen.get(listing)) for market, listing in refused["market_id", "listing_id"].iter_rows()],
+        )
+
+    def _last_confirmed(self, changes: pl.DataFrame) -> dict[int, datetime | None]:
+        """When the listings of vanished and refused markets were confirmed before this cycle."""
+        is_unseen = pl.col("change").is_in([Change.UNAVAILABLE.value, Change.REFUSED.value])
+        listings = changes.filter(is_unseen)["listing_id"].unique().to_list()
+        if not listings:
+            return {}
+        rows = self.connection.execute(
+            "SELECT event_bookmaker_id, last_confirmed_at FROM listing_state WHERE event_bookmaker_id = ANY(%s)",
+            [listings],
+        )
+        return dict(rows.fetchall())
+
+    def _record(self, found: Diff, changes: pl.DataFrame, late: int) -> WriteRecord:
+        if self.set_aside:
+            changes = changes.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+        applied = Diff(changes, found.confirmed)
+        answers = self.answers.answers
+        written = changes.filter(pl.col("change").is_in([change.value for change in HISTORY_CHANGES]))
+        observed = Diff(changes, 0)
+        return WriteRecord(
+            observations=self.answers.keys.height,
+            new=applied.count(Change.NEW),
+            changed=applied.count(Change.CHANGED),
+            returned=applied.count(Change.RETURNED),
+            unavailable=applied.count(Change.UNAVAILABLE),
+            confirmed=found.confirmed + observed.count(Change.RELABELLED) + observed.count(Change.SIGHTED),
+            relabelled=changes["is_relabelled"].sum(),
+            refused=self.answers.refused.height,
+            late=late,
+            set_aside=len(self.set_aside),
+            upserted_current=written.height + applied.count(Change.RELABELLED),
+            inserted_history=written.height,
+            outcomes_stored=int(answers["outcomes_stored"].sum()),
+            outcomes_not_offered=int(answers["outcomes_not_offered"].sum()),
+            outcomes_refused=int(answers["outcomes_refused"].sum()),
+            guard_held=tuple(sorted(self.guard_held)),
+            days=tuple(sorted({moment.date() for moment in written["captured_at"].unique()})),
+            seconds=dict(self.seconds),
+        )
+
+    def _frame(self, query: str, parameters: list[object], schema: dict[str, object]) -> pl.DataFrame:
+        rows = self.connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+        return pl.DataFrame(rows, schema=schema, orient="row")  # type: ignore[arg-type]
