@@ -125,7 +125,7 @@ class BookmakerHttp:
         self._paused_until = 0.0
         self._failures_in_a_row = 0
         self._last_success: float | None = None
-        self._given_up: GivenUp | None = None
+        self._given_up: str | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,7 +143,7 @@ class BookmakerHttp:
         """
         async with self._slot():
             if self._given_up is not None:
-                raise self._given_up
+                raise GivenUp(self._given_up)
             if self._last_success is None:
                 self._last_success = asyncio.get_running_loop().time()
             tries = 0
@@ -256,8 +256,8 @@ class BookmakerHttp:
         silence = asyncio.get_running_loop().time() - self._last_success
         is_silent = silence > 2 * self.limits.timeout_s and self._failures_in_a_row >= _FAILURES_IN_SILENCE
         if self._failures_in_a_row >= self.limits.give_up_after or is_silent:
-            self._given_up = self._given_up or GivenUp(
-                f"given up for this cycle: the last {self._failures_in_a_row} answers in a row failed, "
+            self._given_up = self._given_up or (
+                f"given up for this cycle: the last {self._failures_in_a_row} requests in a row failed, "
                 f"none succeeded for {silence:.0f} s; last failure: {failure.error_type}: {failure}"
             )
 

@@ -1,0 +1,1 @@
+"""betPawa: its protocol (what to ask) and its parser (how to read one event)."""
