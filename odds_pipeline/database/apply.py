@@ -97,9 +97,7 @@ def _update_current(connection: psycopg.Connection, rows: Sequence[tuple[Any, ..
     """``last_seen_at`` of a market that goes is its bookmaker event's last confirmation, unless it has its own."""
     if not rows:
         return
-    connection.execute(
-        "CREATE TEMPORARY TABLE IF NOT EXISTS changed_odds (LIKE current_odds) ON COMMIT DELETE ROWS"
-    )
+    connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS changed_odds (LIKE current_odds) ON COMMIT DELETE ROWS")
     _copy(connection, "changed_odds", _CURRENT, rows)
     connection.execute(
         """

@@ -19,7 +19,7 @@ from odds_pipeline.odds.answers import Answers
 from odds_pipeline.odds.observation import AnswerStatus
 
 _LISTING = ["bookmaker", "external_event_id"]
-_STATUS = pl.col("status")
+_status = pl.col("status")
 
 
 def record_states(
@@ -30,12 +30,12 @@ def record_states(
     A complete answer confirms; an answer that was read at all is the newest known; a failed one is counted. Listings in
     ``ended`` are no longer offered; ``missing`` are remembered until a second discovery agrees.
     """
-    heard = answered.filter(_STATUS != AnswerStatus.NOT_ASKED.value).select(
+    heard = answered.filter(_status != AnswerStatus.NOT_ASKED.value).select(
         "listing_id",
         "captured_at",
-        is_complete=_STATUS == AnswerStatus.COMPLETE.value,
-        is_read=(_STATUS != AnswerStatus.FAILED.value) | pl.col("has_observations"),
-        is_failed=_STATUS == AnswerStatus.FAILED.value,
+        is_complete=_status == AnswerStatus.COMPLETE.value,
+        is_read=(_status != AnswerStatus.FAILED.value) | pl.col("has_observations"),
+        is_failed=_status == AnswerStatus.FAILED.value,
     )
     columns = [heard[name].to_list() for name in heard.columns]
     connection.execute(
@@ -77,16 +77,14 @@ def record_states(
         )
 
 
-def record_coverage(
-    connection: psycopg.Connection, run_id: int, answers: Answers, guard_held: Collection[str]
-) -> None:
+def record_coverage(connection: psycopg.Connection, run_id: int, answers: Answers, guard_held: Collection[str]) -> None:
     """One row per bookmaker: how far the run covered its offer, so that a past moment can say how fresh it was."""
-    by_status = {status: (_STATUS == status.value).sum().alias(status.value) for status in AnswerStatus}
-    was_read = _STATUS.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
+    by_status = {status: (_status == status.value).sum().alias(status.value) for status in AnswerStatus}
+    was_read = _status.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
     answered = answers.answers.group_by("bookmaker").agg(
         first_answer_at=pl.col("captured_at").filter(was_read).min(),
         last_answer_at=pl.col("captured_at").filter(was_read).max(),
-        asked=(_STATUS != AnswerStatus.NOT_ASKED.value).sum(),
+        asked=(_status != AnswerStatus.NOT_ASKED.value).sum(),
         **by_status,
         outcomes_stored=pl.col("outcomes_stored").sum(),
         outcomes_not_offered=pl.col("outcomes_not_offered").sum(),
@@ -133,9 +131,9 @@ def record_errors(
     ``error_type`` is the reason; a market refused is an error of its event, ``occurrences`` counting the markets.
     """
     events = listings.select(*_LISTING, "listing_id", "event_id")
-    failed = answers.answers.filter(_STATUS == AnswerStatus.FAILED.value).join(events, on=_LISTING, how="left")
+    failed = answers.answers.filter(_status == AnswerStatus.FAILED.value).join(events, on=_LISTING, how="left")
     not_asked = (
-        answers.answers.filter((_STATUS == AnswerStatus.NOT_ASKED.value) & pl.col("reason").is_not_null())
+        answers.answers.filter((_status == AnswerStatus.NOT_ASKED.value) & pl.col("reason").is_not_null())
         .group_by("bookmaker", "reason")
         .agg(pl.len().alias("occurrences"), pl.col("message").first())
     )
@@ -145,16 +143,15 @@ def record_errors(
         .join(events, on=_LISTING, how="left")
     )
     ids = bookmaker_ids(connection, answers.answers["bookmaker"].to_list() + answers.discoveries["bookmaker"].to_list())
-    rows: list[tuple[Any, ...]] = []
-    for row in answers.discoveries.filter(_STATUS == AnswerStatus.FAILED.value).iter_rows(named=True):
-        rows.append((ids[row["bookmaker"]], None, None, row["reason"], row["message"], 1, row["captured_at"]))
-    for row in failed.iter_rows(named=True):
-        rows.append(
-            (ids[row["bookmaker"]], row["event_id"], row["listing_id"], row["reason"], row["message"], 1,
-             row["captured_at"])
-        )  # fmt: skip
-    for row in not_asked.iter_rows(named=True):
-        rows.append((ids[row["bookmaker"]], None, None, row["reason"], row["message"], row["occurrences"], now))
+    discovery_failed = answers.discoveries.filter(_status == AnswerStatus.FAILED.value)
+    rows: list[tuple[Any, ...]] = [
+        (ids[slug], event_id, listing_id, reason, message, occurrences, occurred_at)
+        for slug, event_id, listing_id, reason, message, occurrences, occurred_at in [
+            *_error_rows(discovery_failed),
+            *_error_rows(failed),
+            *_error_rows(not_asked),
+        ]
+    ]
     for row in refused.iter_rows(named=True):
         message = f"{row['occurrences']} market(s) refused, first {row['betpawa_market_id'] or 'without identity'}"
         rows.append(
@@ -181,6 +178,23 @@ def record_errors(
         )
 
 
+def _error_rows(failures: pl.DataFrame) -> list[tuple[Any, ...]]:
+    columns = {
+        "bookmaker": pl.String,
+        "event_id": pl.Int32,
+        "listing_id": pl.Int32,
+        "reason": pl.String,
+        "message": pl.String,
+        "occurrences": pl.Int64,
+        "captured_at": pl.Datetime("us", "UTC"),
+    }
+    defaults: dict[str, Any] = {"occurrences": 1}
+    return failures.select(
+        pl.col(name) if name in failures.columns else pl.lit(defaults.get(name), dtype=kind).alias(name)
+        for name, kind in columns.items()
+    ).rows()
+
+
 def close_run(
     connection: psycopg.Connection,
     run_id: int,
@@ -191,8 +205,8 @@ def close_run(
 ) -> None:
     """Close the run's row with its status, the writer's counts and the seconds of each stage (R8, R10)."""
     answered = answers.answers.join(listings, on=_LISTING, how="left")
-    was_read = _STATUS.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
-    was_lost = _STATUS == AnswerStatus.FAILED.value
+    was_read = _status.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
+    was_lost = _status == AnswerStatus.FAILED.value
     connection.execute(
         """
         UPDATE scrape_runs
@@ -215,7 +229,7 @@ def close_run(
 
 def run_status(answers: Answers, *, set_aside: int = 0) -> str:
     """``completed``: every bookmaker wholly answered; ``failed``: none answered at all; else ``partial``."""
-    was_read = _STATUS.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
+    was_read = _status.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
     if not answers.answers.select(was_read.any()).item():
         is_empty_offer = answers.answers.is_empty() and not answers.discoveries.is_empty()
         has_offer = (answers.discoveries["status"] == AnswerStatus.COMPLETE.value).all()

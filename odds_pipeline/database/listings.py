@@ -45,10 +45,10 @@ class _Listing:
 
 
 def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """Create or update the given listings and their events; return (bookmaker, external_event_id, listing_id, event_id).
+    """Create or update the given listings and their events.
 
-    ``listings`` is ``Answers.listings``. Words that a bookmaker does not give this time (null) leave what is stored.
-    Raises ``UnknownBookmaker``.
+    Returns (bookmaker, external_event_id, listing_id, event_id) of each. ``listings`` is ``Answers.listings``. Words
+    that a bookmaker does not give this time (null) leave what is stored. Raises ``UnknownBookmaker``.
     """
     bookmakers = bookmaker_ids(connection, listings["bookmaker"].unique().to_list())
     tournaments = _tournament_ids(connection, listings)

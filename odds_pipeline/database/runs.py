@@ -102,9 +102,7 @@ def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) 
         ).fetchall()
     minutes = settings.dead_run_after / timedelta(minutes=1)
     message = f"no sign of life for {minutes:g} minutes; given up"
-    return [
-        run_id for (run_id,) in dead if fail_run(database, run_id, error_type="dead_run", message=message, now=now)
-    ]
+    return [run_id for (run_id,) in dead if fail_run(database, run_id, error_type="dead_run", message=message, now=now)]
 
 
 def recurring_failures(database: Database, *, cycles: int) -> pl.DataFrame:

@@ -25,9 +25,9 @@ from odds_pipeline.database.coverage import (
 )
 from odds_pipeline.database.dictionaries import market_type_ids
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.listings import bookmaker_ids, choose_primaries, resolve_listings
+from odds_pipeline.database.listings import choose_primaries, resolve_listings
 from odds_pipeline.database.locks import take_writer_lock
-from odds_pipeline.database.record import RunGivenUp, WriteRecord, recorded
+from odds_pipeline.database.record import WriteRecord, recorded
 from odds_pipeline.database.states import changed_rows
 from odds_pipeline.odds.absence import LISTED, Absence, judge
 from odds_pipeline.odds.answers import Answers
@@ -37,6 +37,7 @@ from odds_pipeline.odds.diff import (
     OBSERVED_KEYS,
     PROVEN_ABSENCE,
     REFUSED_KEYS,
+    VANISHED_KEYS,
     Change,
     Diff,
     diff,
@@ -98,14 +99,15 @@ class _CycleWriter:
                     return earlier
             with self._timed("listings"):
                 listings = resolve_listings(self.connection, self.answers.listings, now=self.now)
-                answered, late = self._answered(listings)
-                ended = self._ended(answered)
+                asked = self._asked(listings)
+                answered = asked.filter(~pl.col("is_late"))
+                ended = self._ended(asked)
             with self._timed("read"):
                 keys, repeated = self._observed(answered)
                 absence = self._absence(answered, ended)
-                current = self._current(keys, absence)
+                current = self._current(pl.concat([answered["listing_id"], absence["listing_id"]]))
             with self._timed("diff"):
-                found = diff(current, keys, absence, self._refused(answered))
+                found = diff(current, keys, absence, self._refused(answered), self._vanished(answered))
                 found, again = self._without_repeats(found, repeated)
             with self._timed("write"):
                 changes = self._with_times(found.changes, answered)
@@ -119,7 +121,7 @@ class _CycleWriter:
                 record_errors(
                     self.connection, self.run_id, self.answers, listings, self.set_aside, self.guard_held, self.now
                 )
-                record = self._record(found, changes, late + again)
+                record = self._record(found, changes, late=asked["is_late"].sum() + again)
                 close_run(self.connection, self.run_id, self.answers, listings, record, self.now)
         return record
 
@@ -129,8 +131,8 @@ class _CycleWriter:
         yield
         self.seconds[stage] = round(time.perf_counter() - started, 4)
 
-    def _answered(self, listings: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """The answers with their listing's ids and last answer; late ones left out and counted."""
+    def _asked(self, listings: pl.DataFrame) -> pl.DataFrame:
+        """The answers with their listing's ids and last answer, and whether they are older than that (``is_late``)."""
         states = self._frame(
             """
             SELECT event_bookmaker_id, last_answer_at, last_confirmed_at FROM listing_state
@@ -143,22 +145,21 @@ class _CycleWriter:
                 "last_confirmed_at": LISTED["last_answer_at"],
             },
         )
-        answered = self.answers.answers.join(listings, on=_LISTING, how="left", maintain_order="left").join(
-            states, on="listing_id", how="left", maintain_order="left"
+        is_older = (pl.col("captured_at") < pl.col("last_answer_at")).fill_null(value=False)
+        return (
+            self.answers.answers.join(listings, on=_LISTING, how="left", maintain_order="left")
+            .join(states, on="listing_id", how="left", maintain_order="left")
+            .with_columns(is_late=is_older & (pl.col("status") != AnswerStatus.NOT_ASKED.value))
         )
-        is_late = (pl.col("captured_at") < pl.col("last_answer_at")).fill_null(value=False) & (
-            (pl.col("status") != AnswerStatus.NOT_ASKED.value)
-        )
-        return answered.filter(~is_late), answered.filter(is_late).height
 
-    def _ended(self, answered: pl.DataFrame) -> pl.DataFrame:
+    def _ended(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Listings that are over, by kick-off or by absence from the offer: (listing_id, gone_at)."""
-        started = answered.filter(pl.col("status") == AnswerStatus.STARTED.value)
+        started = asked.filter(~pl.col("is_late") & (pl.col("status") == AnswerStatus.STARTED.value))
         ended = [started.select("listing_id", gone_at="captured_at").clear()]
         judged: set[str] = set()
         for discovery in self.answers.discoveries.iter_rows(named=True):
             judged.add(discovery["bookmaker"])
-            absence = self._judge(discovery, answered.filter(pl.col("bookmaker") == discovery["bookmaker"]))
+            absence = self._judge(discovery, asked.filter(pl.col("bookmaker") == discovery["bookmaker"]))
             ended.append(absence.ended)
             self.missing += absence.missing.to_list()
             if absence.guard_held:
@@ -168,7 +169,7 @@ class _CycleWriter:
         )
         return pl.concat(ended)
 
-    def _judge(self, discovery: dict[str, object], answered: pl.DataFrame) -> Absence:
+    def _judge(self, discovery: dict[str, object], asked: pl.DataFrame) -> Absence:
         slug, discovery_at = str(discovery["bookmaker"]), discovery["captured_at"]
         assert isinstance(discovery_at, datetime)
         is_complete = discovery["status"] == AnswerStatus.COMPLETE.value and self._is_newest_discovery(
@@ -185,11 +186,12 @@ class _CycleWriter:
             [slug],
             {name: LISTED[name] for name in ("listing_id", "kickoff", "last_answer_at", "missing_since")},
         )
-        heard = answered.select(
+        counts = ~pl.col("is_late")
+        heard = asked.select(
             "listing_id",
             is_discovered=pl.lit(value=True),
-            is_complete=pl.col("status") == AnswerStatus.COMPLETE.value,
-            started_at=pl.when(pl.col("status") == AnswerStatus.STARTED.value).then("captured_at"),
+            is_complete=counts & (pl.col("status") == AnswerStatus.COMPLETE.value),
+            started_at=pl.when(counts & (pl.col("status") == AnswerStatus.STARTED.value)).then("captured_at"),
         )
         return judge(
             listed.join(heard, on="listing_id", how="left").with_columns(
@@ -239,22 +241,34 @@ class _CycleWriter:
         )
 
     def _absence(self, answered: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
-        complete = answered.filter(pl.col("status") == AnswerStatus.COMPLETE.value)
+        """Listings whose missing markets are gone. Answers that tell only what changed prove no absence themselves."""
+        is_proof = pl.lit(not self.answers.is_delta) & (pl.col("status") == AnswerStatus.COMPLETE.value)
+        complete = answered.filter(is_proof)
         proven = pl.concat([complete.select("listing_id", gone_at="captured_at"), ended])
         return proven.select(pl.col(name).cast(kind) for name, kind in PROVEN_ABSENCE.items()).unique(
             "listing_id", keep="first"
         )
 
     def _refused(self, answered: pl.DataFrame) -> pl.DataFrame:
-        refused = self.answers.refused.filter(pl.col("betpawa_market_id").is_not_null()).join(
-            answered.select(*_LISTING, "listing_id"), on=_LISTING, how="inner"
-        )
-        refused = refused.join(self._type_ids(refused["betpawa_market_id"]), on="betpawa_market_id", how="inner")
-        return refused.select("listing_id", "type_id", (pl.col("line") * 1000).cast(pl.Int32)).cast(dict(REFUSED_KEYS))
+        identified = self.answers.refused.filter(pl.col("betpawa_market_id").is_not_null())
+        keys = self._market_keys(identified, answered)
+        return keys.select(pl.col(name).cast(kind) for name, kind in REFUSED_KEYS.items())
 
-    def _current(self, keys: pl.DataFrame, absence: pl.DataFrame) -> pl.DataFrame:
-        """Every market of the listings in question, keys and fingerprints only."""
-        listings = pl.concat([keys["listing_id"], absence["listing_id"]]).unique()
+    def _vanished(self, answered: pl.DataFrame) -> pl.DataFrame:
+        complete = answered.filter(pl.col("status") == AnswerStatus.COMPLETE.value)
+        return self._market_keys(self.answers.vanished, complete).select(
+            pl.col(name).cast(kind) for name, kind in VANISHED_KEYS.items()
+        )
+
+    def _market_keys(self, markets: pl.DataFrame, answered: pl.DataFrame) -> pl.DataFrame:
+        """Markets of the given answers, named by texts, with their ids and their answer's arrival."""
+        own = markets.join(answered.select(*_LISTING, "listing_id", gone_at="captured_at"), on=_LISTING, how="inner")
+        return own.join(self._type_ids(own["betpawa_market_id"]), on="betpawa_market_id", how="inner").with_columns(
+            line=pl.col("line") * 1000
+        )
+
+    def _current(self, listings: pl.Series) -> pl.DataFrame:
+        """Every market of the given listings, keys and fingerprints only."""
         frame = self.database.read_frame(
             """
             SELECT market.id AS market_id, market.event_bookmaker_id AS listing_id, market.market_type_id AS type_id,
@@ -264,7 +278,7 @@ class _CycleWriter:
             FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
             WHERE market.event_bookmaker_id = ANY (string_to_array($1, ',')::int[])
             """,
-            [",".join(map(str, listings.to_list()))],
+            [",".join(map(str, listings.unique().to_list()))],
         )
         return frame.select(pl.col(name).cast(kind) for name, kind in CURRENT_KEYS.items())
 

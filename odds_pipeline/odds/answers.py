@@ -18,6 +18,7 @@ from odds_pipeline.odds.observation import COVERAGE_SCHEMA, OBSERVATION_SCHEMA, 
 
 COMPARISON_COLUMNS = ("fingerprint", "label_fingerprint", "malformed")
 LARGEST_LINE = 2_000_000
+NO_OUTCOMES = "no_outcomes"
 
 _LISTING = ("bookmaker", "external_event_id")
 _LISTING_WORDS = ("sportradar_id", "sport", "country", "tournament", "home_team", "away_team", "kickoff")
@@ -42,6 +43,8 @@ class Answers:
       position in ``observations``.
     - ``answers``: one row per (bookmaker, external event): captured_at, status, reason, message, outcome counts and
       ``has_observations``; ``discoveries``: one row per bookmaker whose whole offer was asked for.
+    - ``vanished``: the same key columns without ``row`` and fingerprints, of markets that the file itself says are
+      gone; ``is_delta``: the observations hold only what changed, so what they lack is not thereby absent.
     - ``refused``: bookmaker, external_event_id, betpawa_market_id, line, reason of every market refused by the parser
       or by the checks here.
     - ``listings``: one row per (bookmaker, external event) with the words around it.
@@ -53,8 +56,10 @@ class Answers:
     keys: pl.DataFrame
     answers: pl.DataFrame
     discoveries: pl.DataFrame
+    vanished: pl.DataFrame
     refused: pl.DataFrame
     listings: pl.DataFrame
+    is_delta: bool = False
 
 
 def with_comparison_columns(observations: pl.DataFrame) -> pl.DataFrame:
@@ -64,10 +69,13 @@ def with_comparison_columns(observations: pl.DataFrame) -> pl.DataFrame:
     return with_fingerprints(observations).with_columns(malformed=_malformed())
 
 
-def prepare(observations: pl.LazyFrame, coverage: pl.DataFrame, *, cycle_at: datetime) -> Answers:
+def prepare(
+    observations: pl.LazyFrame, coverage: pl.DataFrame, *, cycle_at: datetime, is_delta: bool = False
+) -> Answers:
     """Check and key one cycle's rows. Raises ``SchemaMismatch`` for frames that break their contract.
 
-    ``coverage`` must hold a row for every (bookmaker, event) of ``observations``; one without is added as complete.
+    An event of ``observations`` without a row in ``coverage`` counts as completely answered. ``is_delta``: the
+    observations are an archive's, which hold only what changed; a row without outcomes is a market that vanished.
     """
     require_schema(observations, OBSERVATION_SCHEMA, source="observations")
     require_schema(coverage, COVERAGE_SCHEMA, source="coverage", optional=OPTIONAL_COVERAGE)
@@ -87,6 +95,10 @@ def prepare(observations: pl.LazyFrame, coverage: pl.DataFrame, *, cycle_at: dat
         .collect()
     )
     answers = _answers(rows, coverage.filter(pl.col("external_event_id").is_not_null()))
+    vanished = rows.clear()
+    if is_delta:
+        is_vanished = (pl.col("malformed") == NO_OUTCOMES).fill_null(value=False)
+        vanished, rows = rows.filter(is_vanished), rows.filter(~is_vanished)
     keys, malformed = _split_malformed(rows)
     discoveries = coverage.filter(pl.col("external_event_id").is_null()).unique("bookmaker", keep="last")
     refused = pl.concat([_refused_by_parser(coverage), malformed])
@@ -100,7 +112,9 @@ def prepare(observations: pl.LazyFrame, coverage: pl.DataFrame, *, cycle_at: dat
         keys=keys,
         answers=_without_false_completeness(answers, refused),
         discoveries=discoveries,
+        vanished=vanished.select(*_LISTING, "betpawa_market_id", "line"),
         refused=refused,
+        is_delta=is_delta,
         listings=_listings(rows, coverage),
     )
 
@@ -124,7 +138,7 @@ def _malformed() -> pl.Expr:
     problems: Mapping[str, pl.Expr] = {
         "unidentified_market": pl.col("betpawa_market_id").is_null() | (pl.col("betpawa_market_id") == ""),
         "line_out_of_range": pl.col("line").abs() > LARGEST_LINE,
-        "no_outcomes": outcomes.len().fill_null(0) == 0,
+        NO_OUTCOMES: outcomes.len().fill_null(0) == 0,
         "outcome_without_key": any_outcome(outcome.field("key").is_null() | is_active.is_null()),
         "duplicate_outcome": outcomes.eval(outcome.field("key")).list.n_unique() != outcomes.len(),
         "price_missing": any_outcome(is_active & odds.is_null()),

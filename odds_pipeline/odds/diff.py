@@ -52,6 +52,10 @@ REFUSED_KEYS: Mapping[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
+#: Markets that an answer says are gone, where it tells only what changed (archived observations).
+VANISHED_KEYS: Mapping[str, pl.DataType | type[pl.DataType]] = {**REFUSED_KEYS, "gone_at": PROVEN_ABSENCE["gone_at"]}
+
+
 class Change(StrEnum):
     """What an answer does to a market. The first four are changes (history); the last three touch current alone."""
 
@@ -85,12 +89,18 @@ class Diff:
         return self.changes.filter(pl.col("change") == change).height
 
 
-def diff(current: pl.DataFrame, observed: pl.DataFrame, absence: pl.DataFrame, refused: pl.DataFrame) -> Diff:
+def diff(
+    current: pl.DataFrame,
+    observed: pl.DataFrame,
+    absence: pl.DataFrame,
+    refused: pl.DataFrame,
+    vanished: pl.DataFrame | None = None,
+) -> Diff:
     """Compare what was observed with what is current.
 
-    ``current`` (CURRENT_KEYS) must hold every market of the listings in ``observed`` and ``absence``; ``observed``
-    (OBSERVED_KEYS) has at most one row per market; ``absence`` (PROVEN_ABSENCE) one row per listing whose missing
-    markets are gone; ``refused`` (REFUSED_KEYS) keeps its markets from being gone.
+    ``current`` (CURRENT_KEYS) must hold every market of the listings in the other frames; ``observed`` (OBSERVED_KEYS)
+    has at most one row per market; ``absence`` (PROVEN_ABSENCE) one row per listing whose missing markets are gone;
+    ``refused`` (REFUSED_KEYS) keeps its markets from being gone; ``vanished`` (VANISHED_KEYS) names single markets.
     """
     key = list(MARKET_KEY)
     matched = observed.join(current, on=key, how="left", nulls_equal=True, suffix="_current")
@@ -119,20 +129,25 @@ def diff(current: pl.DataFrame, observed: pl.DataFrame, absence: pl.DataFrame, r
         gone_at=pl.lit(None, dtype=PROVEN_ABSENCE["gone_at"]),
     )
     touched = judged.filter(pl.col("change").is_not_null())
-    missing = _missing(current, observed, absence, refused)
+    missing = _missing(current, observed, absence, refused, vanished)
     return Diff(changes=pl.concat([touched, missing.select(touched.columns)]), confirmed=judged.height - touched.height)
 
 
 def _missing(
-    current: pl.DataFrame, observed: pl.DataFrame, absence: pl.DataFrame, refused: pl.DataFrame
+    current: pl.DataFrame,
+    observed: pl.DataFrame,
+    absence: pl.DataFrame,
+    refused: pl.DataFrame,
+    vanished: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """Available markets of covered listings that no observation mentions: gone, or refused for now."""
     key = list(MARKET_KEY)
-    absent = (
-        current.filter(pl.col("is_available"))
-        .join(absence, on="listing_id", how="inner")
-        .join(observed, on=key, how="anti", nulls_equal=True)
-    )
+    available = current.filter(pl.col("is_available"))
+    absent = available.join(absence, on="listing_id", how="inner")
+    if vanished is not None:
+        named = available.join(absence, on="listing_id", how="anti").join(vanished, on=key, nulls_equal=True)
+        absent = pl.concat([absent, named.select(absent.columns)])
+    absent = absent.join(observed, on=key, how="anti", nulls_equal=True)
     is_refused = pl.col("refused").fill_null(value=False)
     return (
         absent.join(refused.select(*key).unique().with_columns(refused=True), on=key, how="left", nulls_equal=True)

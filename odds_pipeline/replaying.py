@@ -1,0 +1,159 @@
+"""Replaying observation files: cycle by cycle in time order, through the same diff and write as a live cycle.
+
+A file holds observations (``OBSERVATION_SCHEMA``); ``<name>.coverage.parquet`` beside it, if there is one, the coverage
+of every answer. The files are a public contract (docs/observation-files.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.record import WriteRecord
+from odds_pipeline.database.runs import open_run, start_run
+from odds_pipeline.database.write import write_cycle
+from odds_pipeline.odds.answers import OPTIONAL_COVERAGE, prepare, with_comparison_columns
+from odds_pipeline.odds.frames import coverage_frame, discovery_row, require_schema
+from odds_pipeline.odds.observation import COVERAGE_SCHEMA, OBSERVATION_SCHEMA, AnswerStatus
+from odds_pipeline.settings import Settings
+
+_COVERAGE_SUFFIX = ".coverage.parquet"
+
+
+class NothingToReplay(ValueError):
+    """The path holds no observation file."""
+
+
+@dataclass(slots=True)
+class ReplaySummary:
+    """What a replay did, summed over its cycles."""
+
+    cycles: int = 0
+    observations: int = 0
+    new: int = 0
+    changed: int = 0
+    returned: int = 0
+    unavailable: int = 0
+    history_rows: int = 0
+    refused: int = 0
+    late: int = 0
+    first_cycle: datetime | None = None
+    last_cycle: datetime | None = None
+    days: set[str] = field(default_factory=set[str])
+
+    def add(self, cycle_at: datetime, record: WriteRecord) -> None:
+        self.cycles += 1
+        self.observations += record.observations
+        self.new += record.new
+        self.changed += record.changed
+        self.returned += record.returned
+        self.unavailable += record.unavailable
+        self.history_rows += record.inserted_history
+        self.refused += record.refused
+        self.late += record.late
+        self.first_cycle = self.first_cycle or cycle_at
+        self.last_cycle = cycle_at
+        self.days.update(day.isoformat() for day in record.days)
+
+
+def replay(
+    database: Database,
+    path: Path,
+    *,
+    settings: Settings,
+    complete: bool = False,
+    new_bookmakers: bool = False,
+    progress: Callable[[datetime, WriteRecord], None] | None = None,
+) -> ReplaySummary:
+    """Apply every cycle of the files at ``path`` (a file, or a folder of them) in time order.
+
+    Without a coverage file each (bookmaker, event) of a cycle counts as completely answered and nothing is concluded
+    about absent events; ``complete`` says that each bookmaker present in a cycle was covered wholly (and switches the
+    guard against mass disappearance off). ``new_bookmakers`` creates bookmakers that are not registered.
+
+    Raises ``NothingToReplay``, ``SchemaMismatch`` and ``UnknownBookmaker`` before anything of the file is written.
+    """
+    summary = ReplaySummary()
+    for observations, coverage in _files(path):
+        if new_bookmakers:
+            _register(database, observations["bookmaker"].unique().sort().to_list())
+        for cycle_at, rows, answers in _cycles(observations, coverage, complete=complete):
+            run_id = open_run(database, trigger="backfill", now=cycle_at)
+            start_run(database, run_id, now=cycle_at, settings=settings)
+            prepared = prepare(rows.lazy(), answers, cycle_at=cycle_at, is_delta=coverage is not None)
+            record = write_cycle(
+                database, prepared, run_id=run_id, settings=settings, now=prepared.as_of, guarded=not complete
+            )
+            summary.add(cycle_at, record)
+            if progress is not None:
+                progress(cycle_at, record)
+    return summary
+
+
+def _files(path: Path) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
+    """Each file's checked rows, files in the order of their first cycle."""
+    if not path.exists():
+        raise NothingToReplay(f"{path} does not exist")
+    candidates = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
+    files = [file for file in candidates if not file.name.endswith(_COVERAGE_SUFFIX)]
+    if not files:
+        raise NothingToReplay(f"{path} holds no observation file (*.parquet)")
+    for file in files:
+        require_schema(pl.scan_parquet(file), OBSERVATION_SCHEMA, source=str(file))
+    for file in sorted(files, key=_first_cycle):
+        yield with_comparison_columns(pl.read_parquet(file)), _coverage_beside(file)
+
+
+def _first_cycle(file: Path) -> datetime:
+    first = pl.scan_parquet(file).select(pl.col("cycle_at").min()).collect().item()
+    if first is None:
+        raise NothingToReplay(f"{file} holds no rows")
+    return first
+
+
+def _coverage_beside(file: Path) -> pl.DataFrame | None:
+    beside = file.with_name(file.name.removesuffix(".parquet") + _COVERAGE_SUFFIX)
+    if not beside.exists():
+        return None
+    coverage = pl.read_parquet(beside)
+    require_schema(coverage, COVERAGE_SCHEMA, source=str(beside), optional=OPTIONAL_COVERAGE)
+    return coverage
+
+
+def _cycles(
+    observations: pl.DataFrame, coverage: pl.DataFrame | None, *, complete: bool
+) -> Iterator[tuple[datetime, pl.DataFrame, pl.DataFrame]]:
+    """(cycle_at, observations, coverage) of each cycle in time order."""
+    observations = observations.with_columns(pl.coalesce("captured_at", "cycle_at").alias("captured_at"))
+    by_cycle = observations.partition_by("cycle_at", as_dict=True)
+    covered = {} if coverage is None else coverage.partition_by("cycle_at", as_dict=True)
+    for key in sorted(by_cycle.keys() | covered.keys()):
+        (cycle_at,) = key
+        rows = by_cycle.get(key, observations.clear())
+        answers = _whole_offers(rows, cycle_at) if complete else covered.get(key, coverage_frame([]))
+        yield cycle_at, rows, answers
+
+
+def _whole_offers(rows: pl.DataFrame, cycle_at: datetime) -> pl.DataFrame:
+    arrivals = rows.group_by("bookmaker").agg(pl.col("captured_at").max()).sort("bookmaker")
+    return coverage_frame(
+        [
+            discovery_row(
+                bookmaker, cycle_at=cycle_at, captured_at=captured_at, run_id=None, status=AnswerStatus.COMPLETE
+            )
+            for bookmaker, captured_at in arrivals.iter_rows()
+        ]
+    )
+
+
+def _register(database: Database, slugs: list[str]) -> None:
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO bookmakers (slug, name) VALUES (%s, %s) ON CONFLICT (slug) DO NOTHING",
+            [(slug, slug) for slug in slugs],
+        )
