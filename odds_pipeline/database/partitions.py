@@ -91,8 +91,8 @@ def list_partitions(connection: psycopg.Connection[Any], table: PartitionedTable
 def missing_days(
     connection: psycopg.Connection[Any], first_day: date, last_day: date, table: PartitionedTable = HISTORY
 ) -> list[date]:
-    """First days of the periods between two UTC days, both included, that have no partition."""
-    present = {partition.first_day for partition in list_partitions(connection, table)}
+    """First days of the periods between two UTC days, both included, that no partition takes rows for."""
+    present = {partition.first_day for partition in list_partitions(connection, table) if not partition.is_detaching}
     return [day for day in table.periods(first_day, last_day) if day not in present]
 
 
@@ -127,7 +127,8 @@ def _make(connection: psycopg.Connection[Any], table: PartitionedTable, first_da
             )
     except psycopg.errors.DuplicateTable:
         raise PartitionInTheWay(
-            f"table {name} exists but is no partition of {table.name}; attach it, or move its rows and drop it"
+            f"table {name} exists but is no partition of {table.name}, or is half detached from it; "
+            "attach it again, or finish detaching it and move its rows"
         ) from None
     connection.execute(
         sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(

@@ -1,0 +1,303 @@
+"""The views that people select from: their columns, what they say, and the plans behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from odds_pipeline.database.models import MarketOddsCurrent, MarketOddsHistory
+from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline_tests.database.rows import (
+    NOON,
+    insert,
+    insert_current,
+    insert_event,
+    insert_listing,
+    insert_market,
+)
+
+CURRENT = [
+    "event_id",
+    "bookmaker_slug",
+    "betpawa_market_id",
+    "betpawa_market_name",
+    "line",
+    "handicap_type",
+    "handicap_home",
+    "handicap_away",
+    "outcomes",
+    "market_groups",
+    "unavailable_at",
+    "last_updated_at",
+    "last_confirmed_at",
+    "is_stale",
+]
+HISTORY = ["event_id", "bookmaker_slug", "betpawa_market_id", "line", "outcomes", "unavailable_at", "captured_at"]
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def connection(migrated_database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(migrated_database) as connection:
+        yield connection
+
+
+@pytest.fixture
+def market(connection: psycopg.Connection) -> int:
+    """A betPawa market of an event, without line, in no state yet."""
+    return insert_market(connection, insert_listing(connection, insert_event(connection), "betpawa", "1"))
+
+
+def current(connection: psycopg.Connection) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute("SELECT * FROM market_odds_current ORDER BY market_id").fetchall()
+
+
+def set_listing_state(connection: psycopg.Connection, **values: Any) -> None:
+    (listing,) = connection.execute("SELECT min(id) FROM event_bookmakers").fetchone() or (None,)
+    insert(connection, "listing_state", returning="event_bookmaker_id", event_bookmaker_id=listing, **values)
+
+
+def test_the_required_columns_come_first(connection: psycopg.Connection) -> None:
+    """R1, R2."""
+    for view, required in (("market_odds_current", CURRENT), ("market_odds_history", HISTORY)):
+        cursor = connection.execute(f"SELECT * FROM {view}".encode())
+        assert [column.name for column in cursor.description or ()][: len(required)] == required
+
+
+def test_current_shows_a_market_in_words(connection: psycopg.Connection, market: int) -> None:
+    insert_current(connection, market, state=bytes.fromhex("00 00b9 0140 80fa"))
+    (row,) = current(connection)
+    assert row["outcomes"] == [
+        {"key": "1", "name": "Name 1", "odds": 1.85, "is_active": True},
+        {"key": "X", "name": "Name X", "odds": 3.2, "is_active": True},
+    ]
+    assert (row["bookmaker_slug"], row["betpawa_market_id"], row["betpawa_market_name"], row["line"]) == (
+        "betpawa",
+        "3743",
+        "Market 3743",
+        None,
+    )
+    assert (row["market_groups"], row["last_updated_at"], row["unavailable_at"]) == (["popular"], NOON, None)
+    assert (row["external_event_id"], row["source_market_id"], row["source_specifier"]) == ("1", "source 3743", None)
+
+
+def test_an_available_market_is_confirmed_with_its_listing(connection: psycopg.Connection, market: int) -> None:
+    """B-06: an unchanged market's confirmation moves on without a write to the market."""
+    insert_current(connection, market)
+    assert current(connection)[0]["last_confirmed_at"] == NOON, "never confirmed: its own arrival"
+    set_listing_state(connection, last_confirmed_at=NOON + 5 * MINUTE)
+    assert current(connection)[0]["last_confirmed_at"] == NOON + 5 * MINUTE
+    connection.execute("UPDATE listing_state SET last_confirmed_at = %s", [NOON - MINUTE])
+    assert current(connection)[0]["last_confirmed_at"] == NOON, "changed in an answer that was not complete"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"last_seen_at": NOON + MINUTE}, NOON + MINUTE),
+        ({"last_seen_at": NOON - MINUTE, "unavailable_at": NOON}, NOON - MINUTE),
+        ({"unavailable_at": NOON}, NOON),
+    ],
+    ids=["refused since", "unavailable", "unavailable, never seen"],
+)
+def test_a_refused_or_unavailable_market_keeps_its_own_sighting(
+    connection: psycopg.Connection, market: int, values: dict[str, datetime], expected: datetime
+) -> None:
+    insert_current(connection, market, **values)
+    set_listing_state(connection, last_confirmed_at=NOON + 60 * MINUTE)
+    (row,) = current(connection)
+    assert row["last_confirmed_at"] == expected
+    assert row["unavailable_at"] == values.get("unavailable_at")
+
+
+@pytest.mark.parametrize(
+    ("failed", "minutes_ago", "expected"),
+    [(0, 1, False), (2, 1, False), (3, 1, True), (0, 14, False), (0, 16, True)],
+)
+def test_odds_are_stale_after_failed_answers_or_without_newer_ones(
+    connection: psycopg.Connection, market: int, failed: int, minutes_ago: int, expected: bool
+) -> None:
+    """R12: by default after 3 failures, or 15 minutes."""
+    insert_current(connection, market)
+    now = datetime.now(UTC)
+    set_listing_state(connection, failed_answers=failed, last_answer_at=now - minutes_ago * MINUTE)
+    assert current(connection)[0]["is_stale"] is expected
+
+
+def test_staleness_is_told_by_the_pipelines_clock_and_settings(connection: psycopg.Connection, market: int) -> None:
+    insert_current(connection, market)
+    shifted = datetime.now(UTC) + timedelta(days=3)
+    set_listing_state(connection, last_answer_at=shifted - 10 * MINUTE, failed_answers=4)
+    connection.execute("UPDATE pipeline_settings SET clock_offset = '3 days', stale_failures = 5")
+    assert current(connection)[0]["is_stale"] is False
+    connection.execute("UPDATE pipeline_settings SET stale_after = '9 minutes'")
+    assert current(connection)[0]["is_stale"] is True
+
+
+def test_the_second_listing_of_a_match_is_left_out(connection: psycopg.Connection) -> None:
+    event = insert_event(connection)
+    ensure_partitions(connection, NOON.date(), NOON.date())
+    for place, is_primary in enumerate((True, False)):
+        listing = insert_listing(connection, event, "betpawa", str(place), is_primary=is_primary)
+        market = insert_market(connection, listing, f"market {place}")
+        insert_current(connection, market)
+        insert(connection, "odds_history", "run_id", captured_at=NOON, market_id=market, run_id=1, state=b"\x00")
+    for view in ("market_odds_current", "market_odds_history"):
+        seen = connection.execute(f"SELECT external_event_id FROM {view}".encode()).fetchall()
+        assert seen == [("0",)], view
+
+
+def test_history_shows_when_a_market_went_and_came_back(connection: psycopg.Connection, market: int) -> None:
+    """B-08, B-11: availability is in the history."""
+    ensure_partitions(connection, NOON.date(), NOON.date())
+    for minute, state in enumerate(("0000fa", "0200fa", "0000fb")):
+        values = {"captured_at": NOON + minute * MINUTE, "market_id": market, "run_id": minute}
+        insert(connection, "odds_history", "run_id", **values, state=bytes.fromhex(state))
+    seen = connection.execute(
+        "SELECT run_id, unavailable_at, outcomes -> 0 ->> 'odds' FROM market_odds_history ORDER BY captured_at"
+    ).fetchall()
+    assert seen == [(0, None, "2.5"), (1, NOON + MINUTE, "2.5"), (2, None, "2.51")]
+
+
+def test_both_are_mapped_classes(migrated_database: str, connection: psycopg.Connection, market: int) -> None:
+    """R3: no line is part of the identity like any other value."""
+    insert_current(connection, market)
+    ensure_partitions(connection, NOON.date(), NOON.date())
+    insert(connection, "odds_history", "run_id", captured_at=NOON, market_id=market, run_id=1, state=b"\x00")
+    connection.commit()
+    engine = create_engine(migrated_database, poolclass=NullPool)
+    with Session(engine) as session:
+        odds = session.scalars(select(MarketOddsCurrent).where(MarketOddsCurrent.line.is_(None))).one()
+        change = session.scalars(select(MarketOddsHistory)).one()
+        assert (odds.market_id, odds.last_updated_at, odds.outcomes[0]["odds"]) == (market, NOON, 2.5)
+        assert (change.market_id, change.captured_at, change.outcomes) == (market, NOON, [])
+        key = (odds.event_id, "betpawa", "3743", None)
+        assert session.get(MarketOddsCurrent, key) is odds
+
+
+@pytest.fixture
+def many(connection: psycopg.Connection) -> psycopg.Connection:
+    """60 events at three bookmakers, 40 markets each (10 of them with a line), ten days of one change a day."""
+    insert_event(connection)
+    connection.execute(
+        """
+        INSERT INTO events (tournament_id, name, home_team, away_team)
+        SELECT tournament_id, name, home_team, away_team FROM events, generate_series(2, 60)
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO event_bookmakers (event_id, bookmaker_id, external_event_id, home_team, away_team, tournament_id)
+        SELECT e.id, b.id, e.id, e.home_team, e.away_team, e.tournament_id FROM events AS e, bookmakers AS b
+        """
+    )
+    listing = insert_listing(connection, insert_event(connection), "betpawa", "other")
+    market = insert_market(connection, listing, "0")
+    connection.execute("INSERT INTO market_types (betpawa_market_id) SELECT n FROM generate_series(1, 40) AS n")
+    connection.execute(
+        """
+        INSERT INTO markets (event_bookmaker_id, market_type_id, label_id, source_id, outcome_set_id,
+                             label_fingerprint, line)
+        SELECT listing.id, type.id, template.label_id, template.source_id, template.outcome_set_id, 0,
+               CASE WHEN type.betpawa_market_id::int > 30 THEN 2.5 END
+        FROM event_bookmakers AS listing, market_types AS type, markets AS template
+        WHERE type.betpawa_market_id <> '0' AND template.id = %s
+        """,
+        [market],
+    )
+    ensure_partitions(connection, date(2026, 11, 11), date(2026, 11, 20))
+    connection.execute("INSERT INTO current_odds SELECT 0, %s, NULL, NULL, id, 1, '\\x0000fa' FROM markets", [NOON])
+    connection.execute(
+        """
+        INSERT INTO odds_history
+        SELECT day + mod(id, 1440) * interval '1 minute', id, 1, '\\x0000fa'
+        FROM markets, generate_series(timestamptz '2026-11-11 00:00+00', '2026-11-20 00:00+00', '1 day') AS day
+        """
+    )
+    connection.commit()
+    connection.autocommit = True
+    connection.execute("VACUUM ANALYZE")
+    return connection
+
+
+def plan_nodes(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:
+    """All nodes of the plan that PostgreSQL chooses."""
+    row = connection.execute(f"EXPLAIN (FORMAT JSON) {query}".encode()).fetchone()
+    assert row is not None
+
+    def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for child in node.get("Plans", ()):
+            yield from walk(child)
+
+    return list(walk(row[0][0]["Plan"]))
+
+
+def test_history_of_a_market_reads_only_the_days_asked_for_by_key(many: psycopg.Connection) -> None:
+    """R4: filters on event, market, line and time reach the partitions and their index."""
+    nodes = plan_nodes(
+        many,
+        """
+        SELECT * FROM market_odds_history
+        WHERE event_id = 17 AND bookmaker_slug = 'betpawa' AND betpawa_market_id = '35' AND line = 2.5
+          AND captured_at >= '2026-11-15 00:00+00' AND captured_at < '2026-11-17 00:00+00'
+        ORDER BY captured_at DESC
+        """,
+    )
+    history = [node for node in nodes if node.get("Alias", "").startswith("history")]
+    assert sorted(node["Relation Name"] for node in history) == ["odds_history_20261115", "odds_history_20261116"]
+    for node in history:
+        assert node["Node Type"].startswith("Index"), node
+        assert node["Index Name"].endswith("_pkey")
+        assert "market_id" in node["Index Cond"]
+        assert "captured_at" in node["Index Cond"]
+    (markets,) = [node for node in nodes if node.get("Relation Name") == "markets"]
+    assert markets["Index Name"] == "uq_markets_event_bookmaker_id_market_type_id_line"
+    assert "line" in markets["Index Cond"]
+
+
+def test_history_of_an_event_reads_every_partition_by_key(many: psycopg.Connection) -> None:
+    nodes = plan_nodes(many, "SELECT * FROM market_odds_history WHERE event_id = 17")
+    history = [node for node in nodes if node.get("Alias", "").startswith("history")]
+    assert len(history) == 10
+    assert not [node for node in history if node["Node Type"] == "Seq Scan"]
+
+
+def test_a_slice_of_time_is_found_by_its_partition(many: psycopg.Connection) -> None:
+    nodes = plan_nodes(
+        many,
+        "SELECT market_id, captured_at FROM market_odds_history "
+        "WHERE captured_at BETWEEN '2026-11-15 10:00+00' AND '2026-11-15 10:05+00'",
+    )
+    assert {node["Relation Name"] for node in nodes if node.get("Alias", "").startswith("history")} == {
+        "odds_history_20261115"
+    }
+
+
+def test_a_column_that_is_not_asked_for_costs_no_join(many: psycopg.Connection) -> None:
+    nodes = plan_nodes(many, "SELECT event_id, bookmaker_slug, line FROM market_odds_current WHERE event_id = 17")
+    read = {node["Relation Name"] for node in nodes if "Relation Name" in node}
+    assert read.isdisjoint({"market_labels", "market_sources", "outcome_sets", "listing_state", "pipeline_settings"})
+
+
+def test_current_odds_of_an_event_are_read_by_key(many: psycopg.Connection) -> None:
+    nodes = plan_nodes(many, "SELECT * FROM market_odds_current WHERE event_id = 17")
+    scans = {node["Relation Name"]: node["Node Type"] for node in nodes if "Relation Name" in node}
+    assert scans["current_odds"].startswith("Index")
+    assert scans["markets"] != "Seq Scan"
+
+
+def test_lines_are_exact_decimals(connection: psycopg.Connection) -> None:
+    listing = insert_listing(connection, insert_event(connection), "betpawa", "1")
+    insert_current(connection, insert_market(connection, listing, line=Decimal("-0.25")))
+    assert current(connection)[0]["line"] == Decimal("-0.25")
