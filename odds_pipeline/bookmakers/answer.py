@@ -6,7 +6,7 @@ Here: what the parsers of all bookmakers share. What the fields of one bookmaker
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import xxhash
@@ -15,6 +15,8 @@ from odds_pipeline.bookmakers.base import ParseFailure, UnexpectedContent
 from odds_pipeline.clock import require_utc
 from odds_pipeline.odds.observation import Listing
 
+T = TypeVar("T")
+
 #: The only sport that is scraped.
 FOOTBALL = "football"
 
@@ -22,16 +24,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decode_event(body: bytes, bookmaker: str) -> dict[str, Any]:
-    """The JSON object of an event answer. Raises ``UnexpectedContent`` for anything that is not JSON, ``ParseFailure``
-    for JSON that is no object."""
+    """The JSON object of an event answer.
+
+    Raises ``UnexpectedContent`` for anything that is not JSON, ``ParseFailure`` for JSON that is no object.
+    """
+    return decode_as(dict[str, Any], body, bookmaker)
+
+
+def decode_as(shape: type[T], body: bytes | msgspec.Raw, bookmaker: str) -> T:
+    """JSON of a given shape. Raises as ``decode_event`` does."""
     try:
-        document = msgspec.json.decode(body)
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise ParseFailure(f"{bookmaker} event: {error}") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        what = "an HTML page" if body.lstrip()[:1] == b"<" else f"not JSON ({error})"
-        raise UnexpectedContent(f"{bookmaker} event: {what}, {len(body):,} bytes") from error
-    if not isinstance(document, dict):
-        raise ParseFailure(f"{bookmaker} event: a JSON {type(document).__name__} instead of an object")
-    return document
+        what = "an HTML page" if bytes(body).lstrip()[:1] == b"<" else f"not JSON ({error})"
+        raise UnexpectedContent(f"{bookmaker} event: {what}, {len(bytes(body)):,} bytes") from error
 
 
 def content_hash(body: bytes) -> str:
@@ -43,7 +51,8 @@ def require_same_event(listing: Listing | None, external_event_id: str) -> None:
     """Raise ``ParseFailure`` when the answer is about another event than the one asked for."""
     if listing is not None and listing.external_event_id != external_event_id:
         raise ParseFailure(
-            f"{listing.bookmaker} event {listing.external_event_id}: the answer is about {external_event_id or 'no event'}"
+            f"{listing.bookmaker} event {listing.external_event_id}: "
+            f"the answer is about {external_event_id or 'no event'}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What becomes of every outcome of one answer: stored, not offered or refused (I7), and the ``ParsedAnswer`` made of it.
+"""What becomes of every outcome of one answer: stored, not offered or refused (I7), and its ``ParsedAnswer``.
 
 A parser counts the outcomes it meets with ``found``, then books each of them once: ``MarketEntry.offer`` or ``refuse``,
 or ``not_offered`` and ``unidentified`` of the whole ledger. One malformed outcome refuses its whole (market, line), so
@@ -58,7 +58,7 @@ class MarketEntry:
         self.name = name
         self.groups = groups
         self.outcomes: dict[str, Outcome] = {}
-        self.refused: Counter[str] = Counter()
+        self.refused: Counter[str] | None = None
         self.refused_wholly: str | None = None
         self.repeated = 0
 
@@ -74,6 +74,8 @@ class MarketEntry:
 
     def refuse(self, reason: str) -> None:
         """Book one malformed outcome; its market is refused with it."""
+        if self.refused is None:
+            self.refused = Counter()
         self.refused[reason] += 1
 
     def refuse_wholly(self, reason: str) -> None:
@@ -83,7 +85,7 @@ class MarketEntry:
     @property
     def refusal(self) -> str | None:
         """Why the market is refused, the same whatever the order of its parts; None if it is not."""
-        return self.refused_wholly or min(self.refused, default=None)
+        return self.refused_wholly or (min(self.refused) if self.refused else None)
 
 
 class AnswerLedger:
@@ -155,7 +157,7 @@ class AnswerLedger:
                 refused[DUPLICATE_OUTCOME] += entry.repeated
             reason = entry.refusal
             if reason is not None:
-                refused.update(entry.refused)
+                refused.update(entry.refused or ())
                 if entry.outcomes:
                     refused[MARKET_REFUSED] += len(entry.outcomes)
                 refusals.append(

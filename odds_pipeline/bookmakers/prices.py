@@ -1,7 +1,7 @@
 """Reading a quoted price strictly, the same for every bookmaker.
 
 A price of an outcome that can be bet on is more than 1 and at most 1,000,000, with at most 3 decimals (I9). Anything
-else is refused with its reason, never rounded or guessed. The price of an inactive outcome means nothing and is not read.
+else is refused with its reason, never rounded or guessed. An inactive outcome's price means nothing and is not read.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ class Target:
 class Place:
     """What a source market becomes: one target, or several when its outcomes are split.
 
-    ``outcomes`` holds the outcomes that the catalogue lists: source outcome id -> (target, outcome key, name). Any other
-    outcome goes to ``target`` under ``own_key``.
+    ``outcomes`` holds the outcomes that the catalogue lists: source outcome id -> (target, outcome key, name). Any
+    other outcome goes to ``target`` under ``own_key``.
     """
 
     bookmaker: str

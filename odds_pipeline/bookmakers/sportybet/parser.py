@@ -1,8 +1,8 @@
 """Reading SportyBet's answer to "one event, all markets".
 
-Protocol facts: success is ``bizCode`` 10000; event ``status`` 0 is not started; a market with a ``status`` other than 0,
-or ``banned``, is not offered whatever its outcomes say; ``isActive`` 0 suspends one outcome, whose price then means
-nothing. One object per market and specifier. ``name``, ``group``, ``specifier`` and ``lastOddsChangeTime`` may be absent.
+Protocol facts: success is ``bizCode`` 10000; event ``status`` 0 is not started; a market with a ``status`` other than
+0, or ``banned``, is not offered whatever its outcomes say; ``isActive`` 0 suspends one outcome, whose price then means
+nothing; one object per market and specifier; ``name``, ``group``, ``specifier``, ``lastOddsChangeTime`` may be absent.
 """
 
 from __future__ import annotations
