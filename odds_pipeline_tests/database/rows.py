@@ -8,17 +8,20 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def insert(connection: psycopg.Connection, table: str, returning: str = "id", **values: Any) -> int:
     """Insert one row and return its id."""
-    columns = ", ".join(values)
-    places = ", ".join(["%s"] * len(values))
-    row = connection.execute(
-        f"INSERT INTO {table} ({columns}) VALUES ({places}) RETURNING {returning}", list(values.values())
-    ).fetchone()
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+        sql.Identifier(returning),
+    )
+    row = connection.execute(statement, list(values.values())).fetchone()
     assert row is not None
     return row[0]
 

@@ -212,6 +212,7 @@ def many(connection: psycopg.Connection) -> psycopg.Connection:
                CASE WHEN type.betpawa_market_id::int > 30 THEN 2.5 END
         FROM event_bookmakers AS listing, market_types AS type, markets AS template
         WHERE type.betpawa_market_id <> '0' AND template.id = %s
+        ORDER BY listing.id
         """,
         [market],
     )
