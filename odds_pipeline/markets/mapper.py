@@ -64,12 +64,13 @@ class Place:
     """What a source market becomes: one target, or several when its outcomes are split.
 
     ``outcomes`` holds the outcomes that the catalogue lists: source outcome id -> (target, outcome key, name). Any
-    other outcome goes to ``target`` under ``own_key``.
+    other outcome goes to ``target`` under ``own_key``. ``known_keys`` is the same by (market id, outcome key).
     """
 
     bookmaker: str
     target: Target
     outcomes: Mapping[str, tuple[Target, str, str]]
+    known_keys: Mapping[tuple[str, str], tuple[Target, str, str]]
 
     def own_key(self, source_outcome_id: str) -> str:
         """The key of an outcome that the catalogue does not list."""
@@ -117,7 +118,8 @@ class Mapper:
             names = source.market.outcomes
             outcomes.update({own: (target, key, names[key]) for own, key in source.outcomes.items()})
         default = places[0][1] if len(places) == 1 else _own_target(bookmaker, source_market_id, read)
-        return Place(bookmaker, default, outcomes)
+        known_keys = {(found[0].market_id, found[1]): found for found in outcomes.values()}
+        return Place(bookmaker, default, outcomes, known_keys)
 
     def _target_of(self, source: SourceMarket, read: Specifier) -> Target | None:
         """The target that a catalogue row gives a specifier, None if the row does not apply to it."""
