@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from odds_pipeline.bookmakers.answer import FOOTBALL
 from odds_pipeline.bookmakers.base import (
     Answer,
     Discovery,
@@ -184,7 +185,7 @@ def read_listing(event: dict[str, Any], country: str, tournament: str, entries: 
         bookmaker=Bet9ja.slug,
         external_event_id=event_id,
         sportradar_id=digits_or_none(event.get("EXTID")),
-        sport="football",
+        sport=FOOTBALL,
         country=as_text(event.get("SG")) or country,
         tournament=as_text(event.get("GN")) or tournament,
         home_team=home,

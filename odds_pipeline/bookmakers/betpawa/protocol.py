@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from odds_pipeline.bookmakers.base import Answer, Discovery, ParseFailure, ScrapeFailure
+from odds_pipeline.bookmakers.answer import FOOTBALL
+from odds_pipeline.bookmakers.base import Answer, Discovery, EmptyAnswer, ParseFailure, ScrapeFailure
 from odds_pipeline.bookmakers.betpawa.parser import parse_event
 from odds_pipeline.bookmakers.http import BookmakerHttp
 from odds_pipeline.bookmakers.offer import (
@@ -80,6 +81,8 @@ class BetPawa:
                 if failing == _MOST_FAILING_PAGES:
                     break
             pages += 1
+            if page == [] and before:
+                offer.fail(EmptyAnswer(f"page {pages} is empty where it overlaps the one before it"))
             if page is not None and page == before:
                 offer.fail(ParseFailure(f"page {pages} repeats the one before it"))
                 break
@@ -173,7 +176,7 @@ def read_listing(event: dict[str, Any], entries: Entries) -> Listing | None:
         bookmaker=BetPawa.slug,
         external_event_id=event_id,
         sportradar_id=next(filter(None, sportradar_ids), None),
-        sport="football",
+        sport=FOOTBALL,
         country=names["region"],
         tournament=names["competition"],
         home_team=home,

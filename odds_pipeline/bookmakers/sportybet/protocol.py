@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from odds_pipeline.bookmakers.answer import FOOTBALL
 from odds_pipeline.bookmakers.base import Answer, Discovery, ParseFailure, ScrapeFailure
 from odds_pipeline.bookmakers.http import BookmakerHttp
 from odds_pipeline.bookmakers.offer import (
@@ -171,7 +172,7 @@ def read_listing(event: dict[str, Any], tournament: str, entries: Entries) -> Li
         bookmaker=SportyBet.slug,
         external_event_id=event_id,
         sportradar_id=digits_or_none(event_id.removeprefix(_MATCH_PREFIX)),
-        sport="football",
+        sport=FOOTBALL,
         country=names["sport.category.name"],
         tournament=names["tournament"],
         home_team=names["homeTeamName"],
