@@ -77,6 +77,13 @@ class Settings(BaseSettings):
         default=timedelta(minutes=30), description="A running cycle without life is given up."
     )
 
+    midnight_grace: timedelta = Field(
+        default=timedelta(minutes=15), description="How long after midnight a cycle of yesterday may still begin."
+    )
+    report_interval: timedelta = Field(
+        default=timedelta(hours=1), description="Least time between two reports of unmapped markets."
+    )
+
     # Absence and freshness
     guard_share: float = Field(
         default=0.30, gt=0, le=1, description="Share of events vanishing that is not believed at once."

@@ -1,0 +1,106 @@
+"""What can be launched: the cycle, the refresh of one event, history's partitions ahead, the report of unmapped types.
+
+The tag ``odds/job`` is what the run queue limits by (dagster.yaml): two cycles never run at once. Pools are not used:
+a run that was killed would keep its place in one until a daemon frees it, and the writer's lock is there all the same.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import dagster as dg
+
+from odds_pipeline.assets.cycle_report import CycleReport
+from odds_pipeline.assets.launches import CYCLE_JOB
+from odds_pipeline.bookmakers.registry import REGISTRY
+from odds_pipeline.clock import Clock
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, UNMAPPED, observations_key
+from odds_pipeline.resources import StagingRoot
+from odds_pipeline.scrape import cycle as cycles
+from odds_pipeline.settings import Settings
+
+
+def _tags(job: str) -> Mapping[str, str]:
+    return {"odds/job": job}
+
+
+odds_cycle = dg.define_asset_job(
+    CYCLE_JOB,
+    selection=dg.AssetSelection.assets(*map(observations_key, REGISTRY), CHANGES, CURRENT, HISTORY),
+    tags=_tags("cycle"),
+    description="Scrape every bookmaker, compare with current, commit the changes. Launch it for today.",
+)
+
+unmapped_report = dg.define_asset_job(
+    "unmapped_report",
+    selection=dg.AssetSelection.assets(UNMAPPED),
+    tags=_tags("report"),
+    description="Count the market types on offer that the catalogue does not map.",
+)
+
+
+class RefreshEvent(dg.Config):
+    """Which match to ask for: ``events.id``."""
+
+    event_id: int
+
+
+@dg.op(description="Ask every bookmaker that lists the event for it, and write the answers as a cycle does.")
+def refresh(
+    context: dg.OpExecutionContext,
+    config: RefreshEvent,
+    settings: dg.ResourceParam[Settings],
+    clock: dg.ResourceParam[Clock],
+    database: dg.ResourceParam[Database],
+    staging: dg.ResourceParam[StagingRoot],
+) -> None:
+    """The same scrape and the same write as a cycle's, for one event (B-44)."""
+    try:
+        cycle, collected, record = cycles.refresh_event(
+            database,
+            config.event_id,
+            settings=settings,
+            clock=clock,
+            staging_root=staging.path,
+            dagster_run_id=context.run_id,
+        )
+    except cycles.NoSuchEvent as unknown:
+        raise dg.Failure(f"{unknown}; give an id of the table events", allow_retries=False) from unknown
+    report = CycleReport(database, cycle, record)
+    context.log_event(dg.AssetMaterialization(CHANGES, metadata=report.changes()))
+    context.log_event(dg.AssetMaterialization(CURRENT, metadata=report.current()))
+    for day in report.days():
+        context.log_event(dg.AssetMaterialization(HISTORY, partition=day, metadata=report.history(day)))
+    silent = sorted(slug for slug, found in collected.items() if found.is_failed)
+    context.log.info(
+        f"event {config.event_id}: {record.inserted_history} changes; no answer from {', '.join(silent) or 'nobody'}"
+        if silent
+        else f"event {config.event_id}: {record.inserted_history} changes"
+    )
+
+
+@dg.job(tags=_tags("refresh"))
+def refresh_event() -> None:
+    """Refresh one event now. Config: `ops: {refresh: {config: {event_id: 1}}}`."""
+    refresh()
+
+
+@dg.op(description="Make the partitions of odds_history that are missing from today on.")
+def make_history_partitions(
+    context: dg.OpExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    clock: dg.ResourceParam[Clock],
+    database: dg.ResourceParam[Database],
+) -> None:
+    """Make a partition for today and for each of the days ahead; those that exist are left alone."""
+    today = clock.now().date()
+    with database.connect() as connection:
+        made = ensure_partitions(connection, today, today + timedelta(days=settings.partition_days_ahead))
+    context.log.info(f"partitions made: {', '.join(made) or 'none were missing'}")
+
+
+@dg.job(tags=_tags("partitions"))
+def history_partitions() -> None:
+    """Make PostgreSQL's partitions of history ahead of the days that need them."""
+    make_history_partitions()

@@ -1,0 +1,54 @@
+"""What assets, sensors and checks are given: settings, the pipeline clock, the database, the staging folder.
+
+Each is made when a run or a tick needs it, so that loading the definitions reads no environment and connects nowhere.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from odds_pipeline.clock import Clock, SystemClock
+from odds_pipeline.data_dir import data_directory
+from odds_pipeline.database.engine import Database, open_database
+from odds_pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class StagingRoot:
+    """The folder in which runs keep their answers until they are written."""
+
+    path: Path
+
+
+def pipeline_resources(
+    settings: Settings | None = None, clock: Clock | None = None
+) -> Mapping[str, dg.ResourceDefinition]:
+    """The resources by name. ``settings`` and ``clock``: instead of the environment's and real time."""
+
+    def settings_resource(_: dg.InitResourceContext) -> Settings:
+        return settings if settings is not None else Settings()
+
+    def clock_resource(_: dg.InitResourceContext) -> Clock:
+        return clock if clock is not None else SystemClock()
+
+    def database_resource(context: dg.InitResourceContext) -> Iterator[Database]:
+        with open_database(context.resources.settings) as database:
+            yield database
+
+    def staging_resource(context: dg.InitResourceContext) -> StagingRoot:
+        return StagingRoot(data_directory(context.resources.settings) / "staging")
+
+    return {
+        "settings": dg.ResourceDefinition(settings_resource, description="Every setting, read from ODDS_*."),
+        "clock": dg.ResourceDefinition(clock_resource, description="The pipeline clock: aware UTC."),
+        "database": dg.ResourceDefinition(
+            database_resource, required_resource_keys={"settings"}, description="The odds database."
+        ),
+        "staging": dg.ResourceDefinition(
+            staging_resource,
+            required_resource_keys={"settings"},
+            description="Where a run's answers wait to be written.",
+        ),
+    }

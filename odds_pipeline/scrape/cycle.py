@@ -1,0 +1,244 @@
+"""One cycle from end to end: open a run, scrape, then write what was scraped. A refresh of one event goes the same way.
+
+The two halves are separate calls because Dagster shows them as separate steps; the staging files and the row in
+``scrape_runs`` are all that passes between them (B-44).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from odds_pipeline.bookmakers.registry import bookmaker
+from odds_pipeline.clock import Clock
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.locks import try_cycle_lock
+from odds_pipeline.database.record import WriteRecord
+from odds_pipeline.database.runs import Trigger, beat, fail_run, open_run, start_run
+from odds_pipeline.database.write import write_cycle
+from odds_pipeline.markets.mapper import Mapper
+from odds_pipeline.odds.answers import prepare
+from odds_pipeline.odds.observation import Listing
+from odds_pipeline.scrape.collect import Collected, Progress, collect
+from odds_pipeline.scrape.staging import Staging, sweep
+from odds_pipeline.settings import Settings
+
+_BEAT_EVERY_S = 15.0
+
+
+class CycleUnderWay(RuntimeError):
+    """Another cycle is scraping; two never run at once (B-46)."""
+
+
+class NothingScraped(LookupError):
+    """There are no scraped answers to write: the run scraped nothing, or was written or given up before."""
+
+
+class NoSuchEvent(LookupError):
+    """The event is unknown, or no enabled bookmaker lists it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A run that has scraped and waits to be written."""
+
+    run_id: int
+    cycle_at: datetime
+    staging: Staging
+
+
+def scrape_cycle(
+    database: Database,
+    slugs: Sequence[str],
+    *,
+    trigger: Trigger,
+    settings: Settings,
+    clock: Clock,
+    staging_root: Path,
+    dagster_run_id: str | None = None,
+) -> tuple[Cycle, dict[str, Collected]]:
+    """Scrape the whole offer of the bookmakers ``slugs`` into staging files, under a new run.
+
+    Raises ``CycleUnderWay``. Whatever else is raised, an interruption included, has closed the run as failed.
+    """
+    with database.connect() as lock:
+        if not try_cycle_lock(lock):
+            raise CycleUnderWay("another cycle is scraping right now; the next one can start when it has ended")
+        sweep(staging_root, keep=_open_runs(database))
+        return _scrape(
+            database,
+            slugs,
+            trigger=trigger,
+            settings=settings,
+            clock=clock,
+            staging_root=staging_root,
+            dagster_run_id=dagster_run_id,
+        )
+
+
+def find_scraped(database: Database, dagster_run_id: str, *, staging_root: Path) -> Cycle:
+    """The cycle that a Dagster run has scraped and not written yet. Raises ``NothingScraped``."""
+    with database.connect() as connection:
+        row = connection.execute(
+            "SELECT id, cycle_at FROM scrape_runs WHERE dagster_run_id = %s AND status = 'running'", [dagster_run_id]
+        ).fetchone()
+    if row is None:
+        raise NothingScraped(f"run {dagster_run_id} has no scraped answers that wait to be written")
+    run_id, cycle_at = row
+    return Cycle(run_id, cycle_at, Staging(staging_root, run_id))
+
+
+def write_scraped(database: Database, cycle: Cycle, *, settings: Settings, clock: Clock) -> WriteRecord:
+    """Compare a scraped cycle with current and commit it, all or nothing; its staging files are gone afterwards.
+
+    Raises what ``write_cycle`` raises, after closing the run as failed.
+    """
+    with failing_run(database, cycle.run_id, clock=clock):
+        slugs = cycle.staging.bookmakers()
+        if not slugs:
+            raise NothingScraped(f"run {cycle.run_id} staged nothing in {cycle.staging.folder}")
+        beat(database, cycle.run_id, now=clock.now())
+        answers = prepare(
+            pl.concat([cycle.staging.scan_observations(slug) for slug in slugs]),
+            pl.concat([cycle.staging.read_coverage(slug) for slug in slugs]),
+            cycle_at=cycle.cycle_at,
+        )
+        record = write_cycle(database, answers, run_id=cycle.run_id, settings=settings, now=clock.now())
+    cycle.staging.remove()
+    return record
+
+
+def refresh_event(
+    database: Database,
+    event_id: int,
+    *,
+    settings: Settings,
+    clock: Clock,
+    staging_root: Path,
+    dagster_run_id: str | None = None,
+) -> tuple[Cycle, dict[str, Collected], WriteRecord]:
+    """Ask every enabled bookmaker that lists one event for it now, and write the answers as a cycle would.
+
+    Raises ``NoSuchEvent``.
+    """
+    listings = _listings_of(database, event_id, settings.bookmakers)
+    cycle, collected = _scrape(
+        database,
+        sorted({listing.bookmaker for listing in listings}),
+        trigger="webhook",
+        settings=settings,
+        clock=clock,
+        staging_root=staging_root,
+        dagster_run_id=dagster_run_id,
+        only_event=listings,
+    )
+    return cycle, collected, write_scraped(database, cycle, settings=settings, clock=clock)
+
+
+@contextmanager
+def failing_run(database: Database, run_id: int, *, clock: Clock) -> Iterator[None]:
+    """Close the run as failed when the body raises, interruptions included, and let the exception pass."""
+    try:
+        yield
+    except BaseException as error:
+        fail_run(database, run_id, error_type=error_type(type(error).__name__), message=str(error), now=clock.now())
+        raise
+
+
+def error_type(class_name: str) -> str:
+    """The type under which ``scrape_errors`` stores an exception that is no bookmaker's: its class in snake case."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in class_name).strip("_")
+
+
+def _scrape(
+    database: Database,
+    slugs: Sequence[str],
+    *,
+    trigger: Trigger,
+    settings: Settings,
+    clock: Clock,
+    staging_root: Path,
+    dagster_run_id: str | None,
+    only_event: Sequence[Listing] | None = None,
+) -> tuple[Cycle, dict[str, Collected]]:
+    mapper = Mapper.load()
+    cycle_at = clock.now()
+    run_id = open_run(database, trigger=trigger, now=cycle_at, dagster_run_id=dagster_run_id)
+    with failing_run(database, run_id, clock=clock):
+        start_run(database, run_id, now=cycle_at, settings=settings, catalogue_version=mapper.version)
+        staging = Staging(staging_root, run_id)
+        collected = asyncio.run(
+            collect(
+                [bookmaker(slug, settings) for slug in slugs],
+                run_id=run_id,
+                cycle_at=cycle_at,
+                settings=settings,
+                mapper=mapper,
+                clock=clock,
+                staging=staging,
+                only_event=only_event,
+                progress=_Heartbeat(database, run_id, clock),
+            )
+        )
+        beat(database, run_id, now=clock.now(), timings=_timings(collected))
+    return Cycle(run_id, cycle_at, staging), collected
+
+
+class _Heartbeat:
+    """Says every few seconds that the run is alive, as long as answers keep coming."""
+
+    def __init__(self, database: Database, run_id: int, clock: Clock) -> None:
+        self._database, self._run_id, self._clock = database, run_id, clock
+        self._last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self._last >= _BEAT_EVERY_S:
+            self._last = time.monotonic()
+            beat(self._database, self._run_id, now=self._clock.now())
+
+
+def _timings(collected: dict[str, Collected]) -> dict[str, Any]:
+    return {
+        slug: {
+            "discovery": round(found.discovery_seconds, 3),
+            "answers": round(found.answers_seconds, 3),
+            "requests": found.requests,
+            "retries": found.retries,
+        }
+        for slug, found in collected.items()
+    }
+
+
+def _open_runs(database: Database) -> list[int]:
+    """Runs that may still need their staging files."""
+    with database.connect() as connection:
+        rows = connection.execute("SELECT id FROM scrape_runs WHERE status IN ('pending', 'running')").fetchall()
+    return [run_id for (run_id,) in rows]
+
+
+def _listings_of(database: Database, event_id: int, slugs: Sequence[str]) -> list[Listing]:
+    with database.connect() as connection:
+        rows = connection.execute(
+            """
+            SELECT bookmaker.slug, listing.external_event_id, listing.sportradar_id, sport.name, tournament.country,
+                   tournament.name, listing.home_team, listing.away_team, listing.kickoff
+            FROM event_bookmakers AS listing
+            JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+            JOIN tournaments AS tournament ON tournament.id = listing.tournament_id
+            JOIN sports AS sport ON sport.id = tournament.sport_id
+            WHERE listing.event_id = %s AND bookmaker.slug = ANY(%s)
+            """,
+            [event_id, list(slugs)],
+        ).fetchall()
+    if not rows:
+        raise NoSuchEvent(f"no enabled bookmaker lists event {event_id}")
+    names = Listing.__struct_fields__
+    return [Listing(**dict(zip(names, row, strict=True))) for row in rows]
