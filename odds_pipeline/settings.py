@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="PostgreSQL 15+ of your own; unset: the embedded one."
     )
+    dagster_database_url: SecretStr | None = Field(
+        default=None, description="Dagster's own database; unset: `dagster` on the server of the odds database."
+    )
     data_dir: Path | None = Field(
         default=None, description="Embedded database, staging, logs; unset: .data in the project."
     )

@@ -1,0 +1,214 @@
+"""Where the two databases are, and connections to the odds database.
+
+``DatabaseUrls`` says where, from the settings: the embedded server, started on demand, or one named by
+``ODDS_DATABASE_URL``. ``Database`` connects: psycopg for transactions and COPY, SQLAlchemy for the models, ADBC for
+reading large frames. Every session is in UTC (B-36) and names itself in ``pg_stat_activity``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+import psycopg
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from odds_pipeline.data_dir import data_directory
+from odds_pipeline.database.create import create_if_missing
+from odds_pipeline.database.embedded import EmbeddedServer
+from odds_pipeline.settings import Settings
+
+OLDEST_VERSION = 15
+"""Major version of PostgreSQL that the schema needs (NULLS NOT DISTINCT)."""
+
+_CONNECT_TIMEOUT_S = 10
+_SCHEMES = frozenset({"postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2"})
+
+
+class DatabaseUnusable(Exception):
+    """A database cannot be reached or used; the message says what, where and what to do, without any password."""
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """The URLs of both databases. Their ``repr`` and ``str`` mask the password; ``libpq`` and ``dagster`` reveal it."""
+
+    odds: URL
+    dagster_database: URL
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Find the server of the settings, start it if it is the embedded one, and make what is missing.
+
+        The embedded server then runs until this process ends (see ``embedded.py``). Raises ``DatabaseUnusable`` for an
+        external server that does not answer, is too old or lacks a database that we may not make, and
+        ``EmbeddedServerError`` and ``UnusableDataDirectory`` for the embedded one.
+        """
+        if settings.database_url is not None:
+            odds = parse_url(settings.database_url.get_secret_value(), setting="ODDS_DATABASE_URL")
+            make_database(odds)
+            default = odds.set(database="dagster")
+        else:
+            server = _embedded_server(data_directory(settings))
+            odds, default = (make_url(server.url(name)) for name in ("odds", "dagster"))
+        if settings.dagster_database_url is not None:
+            default = parse_url(settings.dagster_database_url.get_secret_value(), setting="ODDS_DAGSTER_DATABASE_URL")
+        if settings.database_url is not None or settings.dagster_database_url is not None:
+            make_database(default)
+        return cls(odds, default)
+
+    @property
+    def libpq(self) -> str:
+        """The odds database for libpq, psycopg and ADBC. Contains the password."""
+        return libpq_url(self.odds)
+
+    @property
+    def dagster(self) -> str:
+        """Dagster's database for its ``postgres_url``. Contains the password.
+
+        A bare ``postgresql://`` would mean psycopg 3 to SQLAlchemy 2.1, which dagster-postgres does not work with.
+        """
+        return self.dagster_database.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+
+
+class Database:
+    """Connections to one odds database. Cheap to make: nothing is connected before it is asked for."""
+
+    def __init__(self, url: str | URL, *, application_name: str = "odds_pipeline") -> None:
+        self.url = make_url(url) if isinstance(url, URL) else parse_url(url, setting="the database's URL")
+        self._application_name = application_name
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, application_name: str = "odds_pipeline") -> Self:
+        """The odds database of the settings; raises what ``DatabaseUrls.from_settings`` does."""
+        return cls(DatabaseUrls.from_settings(settings).odds, application_name=application_name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"  # the URL's own repr masks its password
+
+    @property
+    def libpq(self) -> str:
+        """The URL with the session's settings for libpq, psycopg and ADBC. Contains the password."""
+        options = self.url.query.get("options", "")
+        given = options if isinstance(options, str) else " ".join(options)
+        query = {
+            "connect_timeout": str(_CONNECT_TIMEOUT_S),
+            **self.url.query,
+            "application_name": self._application_name,
+            "options": f"{given} -c TimeZone=UTC".strip(),
+        }
+        return libpq_url(self.url.set(query=query))
+
+    def connect(self, *, autocommit: bool = False) -> psycopg.Connection:
+        """A new psycopg connection; as a context manager it commits (or rolls back after an error) and closes.
+
+        Raises ``psycopg.OperationalError`` when the server does not answer.
+        """
+        return psycopg.connect(self.libpq, autocommit=autocommit)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """A SQLAlchemy engine on psycopg, whose pool checks each connection before it is lent."""
+        url = make_url(self.libpq).set(drivername="postgresql+psycopg")
+        return create_engine(url, pool_pre_ping=True)
+
+    def read_frame(self, query: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+        """The rows of one query as a frame, read in Arrow batches over a connection of its own.
+
+        Placeholders are ``$1``, ``$2``, ...; a parameter has one of Arrow's scalar types. ``numeric`` arrives as text,
+        exactly as PostgreSQL writes it: cast it to the decimal that is wanted.
+        """
+        with adbc.connect(self.libpq, autocommit=True) as connection:
+            execute = {"parameters": tuple(parameters)} if parameters else None
+            return pl.read_database(query, connection, execute_options=execute)
+
+    def dispose(self) -> None:
+        """Close the engine's pooled connections."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+
+def parse_url(text: str, *, setting: str) -> URL:
+    """Read a PostgreSQL URL. Raises ``DatabaseUnusable`` naming ``setting``, never the URL, when it is not one."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise DatabaseUnusable(
+            f"{setting} is not a URL; it has the form postgresql://user:password@host:5432/odds"
+        ) from None
+    if url.drivername not in _SCHEMES:
+        raise DatabaseUnusable(f"{setting} has the scheme {url.drivername!r}; only postgresql:// is supported")
+    if not url.database:
+        raise DatabaseUnusable(f"{setting} names no database; add one, as in postgresql://user@host:5432/odds")
+    return url.set(drivername="postgresql")
+
+
+def libpq_url(url: URL) -> str:
+    """The URL as libpq reads it, password included."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def make_database(url: URL) -> None:
+    """Make the database that ``url`` names unless it is there, and check that its server is recent enough.
+
+    Raises ``DatabaseUnusable``, and ``CannotCreateDatabase`` saying what to run.
+    """
+    try:
+        with _connect(url) as connection:
+            _require_version(connection, url)
+            return
+    except psycopg.OperationalError as error:
+        # A failed connection carries no SQLSTATE, so whether only the database is missing is found out by asking.
+        problem = error
+    for name in ("postgres", "template1"):
+        try:
+            connection = _connect(url.set(database=name))
+        except psycopg.OperationalError:
+            continue
+        with connection:
+            _require_version(connection, url)
+            assert url.database is not None
+            if create_if_missing(connection, url.database):
+                return
+            break
+    raise DatabaseUnusable(
+        f"PostgreSQL at {url.render_as_string()} cannot be used: {_masked(problem, url)}; is it running, and are host, "
+        f"port, user and password right?"
+    ) from None
+
+
+def _connect(url: URL) -> psycopg.Connection:
+    return psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
+
+
+def _require_version(connection: psycopg.Connection, url: URL) -> None:
+    major = connection.info.server_version // 10000
+    if major < OLDEST_VERSION:
+        raise DatabaseUnusable(
+            f"{url.render_as_string()} is PostgreSQL {major}; version {OLDEST_VERSION} or newer is needed"
+        )
+
+
+def _masked(error: Exception, url: URL) -> str:
+    text = " ".join(str(error).split())
+    return text.replace(str(url.password), "***") if url.password else text
+
+
+_embedded_servers: dict[Path, EmbeddedServer] = {}
+_embedded_servers_lock = threading.Lock()
+
+
+def _embedded_server(directory: Path) -> EmbeddedServer:
+    """This process's use of the server of ``directory``: one, kept until the process ends."""
+    with _embedded_servers_lock:
+        server = _embedded_servers.get(directory)
+        if server is None or not server.health().is_serving:
+            server = _embedded_servers[directory] = EmbeddedServer.ensure(directory)
+        return server
