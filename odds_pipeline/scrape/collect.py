@@ -176,9 +176,19 @@ class _Collection:
                     group.create_task(self._ask(part, listing, started))
 
     async def finish(self) -> None:
-        """Write what the recorders still hold."""
+        """Write what the recorders still hold, and say aloud what failed (B-39)."""
         for part in self._passes.values():
             await self._in_worker(part.recorder.finish)
+            tally = part.recorder.tally
+            if tally.failures or tally.statuses[AnswerStatus.NOT_ASKED]:
+                _logger.warning(
+                    "%s: of %d events %d failed and %d were not asked for; failures: %s",
+                    part.bookmaker.slug,
+                    len(part.listings),
+                    tally.statuses[AnswerStatus.FAILED],
+                    tally.statuses[AnswerStatus.NOT_ASKED],
+                    ", ".join(f"{error_type} {count}" for error_type, count in tally.failures.most_common()),
+                )
 
     def result(self) -> dict[str, Collected]:
         """What the pass brought, by bookmaker."""

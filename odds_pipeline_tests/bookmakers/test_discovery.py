@@ -75,6 +75,7 @@ def test_a_listing_takes_country_tournament_teams_and_kickoff_from_the_right_fie
     assert (listing.country, listing.tournament) == ("England", "Championship")
     assert (listing.home_team, listing.away_team) == ("Rovers 1", "City 1")
     assert listing.kickoff == KICKOFF
+    assert listing.kickoff is not None
     assert listing.kickoff.utcoffset() == timedelta(0)
     assert listing.sportradar_id == "90000001"
     assert listing.external_event_id == SITES[slug]([]).id_of(match)
