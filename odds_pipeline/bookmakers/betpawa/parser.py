@@ -102,7 +102,7 @@ def _read_market(market: Any, mapper: Mapper, books: AnswerLedger) -> None:
     name = as_text(kind.get("name")) or mapper.name(market_id) or market_id
     tabs = kind.get("tabs")
     if isinstance(tabs, list):
-        groups = [tab for tab in tabs if isinstance(tab, str) and tab != _ALL_MARKETS]
+        groups = sorted(tab for tab in tabs if isinstance(tab, str) and tab != _ALL_MARKETS)
     else:
         groups = mapper.groups(market_id)
     for row in rows:
