@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 
-from odds_pipeline.bookmakers.base import Bookmaker
 from odds_pipeline.bookmakers.registry import enabled
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.markets.mapper import Mapper
@@ -48,7 +47,7 @@ def scrape(
     *sites: Site,
     only_event: Iterable[Listing] | None = None,
     limits: Mapping[str, Mapping[str, Any]] | None = None,
-    wrap: Callable[[Sequence[Bookmaker]], Sequence[Bookmaker]] = lambda bookmakers: bookmakers,
+    wrap: Callable[[Sequence[Any]], Sequence[Any]] = lambda bookmakers: bookmakers,
     **changes: Any,
 ) -> Passed:
     """Collect from ``sites`` over HTTP. ``limits`` are per bookmaker, ``changes`` for all of them."""
