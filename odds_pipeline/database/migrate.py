@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, create_engine, inspect, text
+from sqlalchemy import URL, Connection, create_engine, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -96,20 +96,20 @@ def upgrade_sql(revision: str = "head") -> str:
 def verify(url: str | URL) -> None:
     """Prove from the catalogue that every migration was applied, not only recorded (B-51).
 
-    Raises ``SchemaDrift`` naming each table, column, index or constraint that differs from the models, and each view
-    or function that is missing.
+    Raises ``SchemaDrift`` naming everything that ``differences`` finds.
     """
     with _connect(url) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-        differences = [] if found == head() else [f"revision {found}, expected {head()}"]
-        differences += _differences(connection)
-    if differences:
-        raise SchemaDrift("the database differs from the models: " + "; ".join(differences))
+        found = differences(connection)
+    if found:
+        raise SchemaDrift("the database differs from the models: " + "; ".join(found))
 
 
-def _differences(connection: Connection) -> list[str]:
+def differences(connection: Connection) -> list[str]:
+    """Each revision, table, column, index or constraint that differs from the models, each view or function missing."""
     context = MigrationContext.configure(connection, opts=COMPARISON)
-    found = [str(difference) for difference in compare_metadata(context, Base.metadata)]
+    revision = context.get_current_revision()
+    found = [] if revision == head() else [f"revision {revision}, expected {head()}"]
+    found += [str(difference) for difference in compare_metadata(context, Base.metadata)]
     inspector = inspect(connection)
     views = set(inspector.get_view_names())
     for view in ViewBase.metadata.sorted_tables:
@@ -133,7 +133,7 @@ def _config() -> Config:
 
 
 def _connect(url: str | URL) -> Connection:
-    return create_engine(url, poolclass=NullPool).connect()
+    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool).connect()
 
 
 def _migrate(url: str | URL, step: Any, revision: str) -> str | None:

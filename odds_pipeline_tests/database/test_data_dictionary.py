@@ -28,8 +28,8 @@ def documented() -> dict[str, list[str]]:
     }
 
 
-def test_every_relation_and_column_is_in_the_data_dictionary(migrated_database: str) -> None:
-    with psycopg.connect(migrated_database) as connection:
+def test_every_relation_and_column_is_in_the_data_dictionary(shared_migrated_database: str) -> None:
+    with psycopg.connect(shared_migrated_database) as connection:
         catalogue = dict(connection.execute(_CATALOGUE).fetchall())
     page = documented()
     assert page.keys() == catalogue.keys()

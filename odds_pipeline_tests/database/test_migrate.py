@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from odds_pipeline.database import migrate
 from odds_pipeline.database.migrate import MIGRATIONS, MigrationFailed, SchemaDrift
@@ -58,25 +60,34 @@ def test_two_processes_that_upgrade_at_once_migrate_once(empty_database: str) ->
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "named"),
     [
-        "ALTER TABLE scrape_runs DROP COLUMN counts",
-        "ALTER TABLE events ALTER COLUMN kickoff TYPE timestamp",
-        "DROP INDEX ix_event_bookmakers_event_id",
-        "ALTER TABLE tournaments DROP CONSTRAINT uq_tournaments_sport_id_name_country",
-        "ALTER TABLE scrape_errors DROP CONSTRAINT fk_scrape_errors_event_id_events",
-        "CREATE TABLE left_over (id int)",
-        "DROP VIEW market_odds_history",
-        "DROP FUNCTION odds_outcomes CASCADE",
-        "UPDATE alembic_version SET version_num = '0001'",
+        ("ALTER TABLE scrape_runs DROP COLUMN counts", "counts"),
+        ("ALTER TABLE competitor_events ALTER COLUMN kickoff TYPE timestamp", "kickoff"),
+        ("ALTER TABLE scrape_runs ALTER COLUMN status DROP DEFAULT", "status"),
+        ("DROP INDEX ix_event_bookmakers_event_id", "ix_event_bookmakers_event_id"),
+        ("ALTER TABLE tournaments DROP CONSTRAINT uq_tournaments_sport_id_name_country", "country"),
+        ("ALTER TABLE scrape_errors DROP CONSTRAINT fk_scrape_errors_event_id_events", "events"),
+        ("CREATE TABLE left_over (id int)", "left_over"),
+        ("DROP VIEW market_odds_history", "market_odds_history"),
+        ("DROP FUNCTION odds_outcomes CASCADE", "odds_outcomes"),
+        ("UPDATE alembic_version SET version_num = '0001'", "0001"),
     ],
 )
-def test_a_migration_recorded_but_not_applied_is_found(migrated_database: str, statement: str) -> None:
+def test_a_migration_recorded_but_not_applied_is_found(
+    shared_migrated_database: str, statement: str, named: str
+) -> None:
     """B-51: the version table said yes, the columns were missing."""
-    with psycopg.connect(migrated_database) as connection:
-        connection.execute(statement.encode())
-    with pytest.raises(SchemaDrift):
-        migrate.verify(migrated_database)
+    with create_engine(shared_migrated_database, poolclass=NullPool).connect() as connection:
+        assert migrate.differences(connection) == []
+        connection.execute(text(statement))
+        assert named in "; ".join(migrate.differences(connection))
+        connection.rollback()
+
+
+def test_a_database_that_differs_is_no_proof(empty_database: str) -> None:
+    with pytest.raises(SchemaDrift, match="scrape_runs"):
+        migrate.verify(empty_database)
 
 
 def test_partitions_are_no_difference(migrated_database: str) -> None:

@@ -47,23 +47,23 @@ def outcomes(url: str, state: bytes, keys: list[str]) -> list[tuple[Any, ...]]:
     ],
 )
 def test_outcomes_are_read_from_bytes_packed_by_hand(
-    migrated_database: str, state: str, expected: list[tuple[Any, ...]]
+    shared_migrated_database: str, state: str, expected: list[tuple[Any, ...]]
 ) -> None:
-    assert outcomes(migrated_database, bytes.fromhex(state), ["a", "b", "c"]) == expected
+    assert outcomes(shared_migrated_database, bytes.fromhex(state), ["a", "b", "c"]) == expected
 
 
-def test_outcomes_are_read_as_the_writer_packs_them(migrated_database: str) -> None:
+def test_outcomes_are_read_as_the_writer_packs_them(shared_migrated_database: str) -> None:
     prices = [0, 1010, 2500, 163_830, 163_840, 1_234_567, 1_000_000_000]
     expected = [None, "1.01", "2.5", "163.83", "163.84", "1234.567", "1000000"]
     keys = [str(place) for place in range(len(prices))]
     for size in range(1, len(prices) + 1):
         state = pack([(OutcomeStatus.INACTIVE.value, price) for price in prices[:size]])
-        read = outcomes(migrated_database, state, keys)
+        read = outcomes(shared_migrated_database, state, keys)
         assert [(odds, is_active) for _, _, odds, is_active in read] == [(odds, False) for odds in expected[:size]]
 
 
-def test_odds_are_json_numbers_with_all_fields_present(migrated_database: str) -> None:
-    with psycopg.connect(migrated_database) as connection:
+def test_odds_are_json_numbers_with_all_fields_present(shared_migrated_database: str) -> None:
+    with psycopg.connect(shared_migrated_database) as connection:
         row = connection.execute(
             "SELECT odds_outcomes('\\x0000fa4000', '{a,b}', '{Home,Away}'), odds_outcomes(NULL, '{}', '{}')"
         ).fetchone()
@@ -77,7 +77,7 @@ def test_odds_are_json_numbers_with_all_fields_present(migrated_database: str) -
 
 
 @pytest.mark.parametrize(("header", "expected"), [(0, False), (1, False), (2, True), (3, True)])
-def test_availability_is_bit_one_of_the_header(migrated_database: str, header: int, expected: bool) -> None:
-    with psycopg.connect(migrated_database) as connection:
+def test_availability_is_bit_one_of_the_header(shared_migrated_database: str, header: int, expected: bool) -> None:
+    with psycopg.connect(shared_migrated_database) as connection:
         row = connection.execute("SELECT odds_is_unavailable(%s)", [bytes([header])]).fetchone()
     assert row == (expected,)

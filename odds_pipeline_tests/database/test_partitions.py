@@ -22,9 +22,11 @@ from odds_pipeline.database.partitions import (
 
 
 @pytest.fixture
-def connection(migrated_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(migrated_database) as connection:
+def connection(shared_migrated_database: str) -> Iterator[psycopg.Connection]:
+    """A transaction that is undone after the test."""
+    with psycopg.connect(shared_migrated_database) as connection:
         yield connection
+        connection.rollback()
 
 
 def partition_of(connection: psycopg.Connection, moment: datetime) -> str:
@@ -156,7 +158,6 @@ def test_an_autocommit_connection_makes_them_too(migrated_database: str) -> None
 
 def test_a_table_that_bears_a_partitions_name_is_reported_not_attached(connection: psycopg.Connection) -> None:
     connection.execute("CREATE TABLE odds_history_20261121 (LIKE odds_history)")
-    connection.commit()
     with pytest.raises(PartitionInTheWay, match="odds_history_20261121"):
         ensure_partitions(connection, date(2026, 11, 20), date(2026, 11, 21))
     assert list_partitions(connection) == []

@@ -39,9 +39,11 @@ REFERENCED = {
 
 
 @pytest.fixture
-def connection(migrated_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(migrated_database) as connection:
+def connection(shared_migrated_database: str) -> Iterator[psycopg.Connection]:
+    """A transaction that is undone after the test."""
+    with psycopg.connect(shared_migrated_database) as connection:
         yield connection
+        connection.rollback()
 
 
 def rows(connection: psycopg.Connection, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -226,7 +228,8 @@ def test_an_event_has_one_primary_listing_per_bookmaker_when_the_transaction_end
     first = insert_listing(connection, event, "betpawa", "1")
     second = insert_listing(connection, event, "betpawa", "2")
     connection.execute("UPDATE event_bookmakers SET is_primary = (id = %s)", [second])
-    connection.commit()
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.execute("SET CONSTRAINTS ALL DEFERRED")
     connection.execute("UPDATE event_bookmakers SET is_primary = true WHERE id = %s", [first])
     with pytest.raises(errors.ExclusionViolation):
         connection.commit()
