@@ -98,6 +98,11 @@ class Mapper:
         market = self.catalogue.markets.get(market_id)
         return market.name if market else None
 
+    def handicap_type(self, market_id: str) -> str | None:
+        """What the line of a canonical market is, None if it has none or the catalogue does not know the market."""
+        market = self.catalogue.markets.get(market_id)
+        return market.handicap_type if market else None
+
     def groups(self, market_id: str) -> list[str]:
         """The catalogue's groups of a canonical market (betPawa's tabs); empty if it has none."""
         return self._groups.get(market_id, [])

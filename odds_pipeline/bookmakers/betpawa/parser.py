@@ -105,12 +105,13 @@ def _read_market(market: Any, mapper: Mapper, books: AnswerLedger) -> None:
         groups = sorted(tab for tab in tabs if isinstance(tab, str) and tab != _ALL_MARKETS)
     else:
         groups = mapper.groups(market_id)
+    has_line = bool(handicap_type or mapper.handicap_type(market_id))
     for row in rows:
         prices = _prices(row)
         count = len(prices) if prices else 0
         books.found(count)
         try:
-            target, specifier = _target(market_id, handicap_type, _handicap(row, handicap_type))
+            target, specifier = _target(market_id, handicap_type, _handicap(row, handicap_type, has_line))
         except SpecifierError:
             books.unidentified(count)
             continue
@@ -121,14 +122,14 @@ def _read_market(market: Any, mapper: Mapper, books: AnswerLedger) -> None:
             _read_prices(prices, entry)
 
 
-def _handicap(row: Any, handicap_type: str) -> str | None:
+def _handicap(row: Any, handicap_type: str, has_line: bool) -> str | None:
     """``row.handicap`` as text, None if the market has no line. Raises ``SpecifierError`` if it should have one."""
     if not isinstance(row, dict):
         raise SpecifierError("a row is no object")
     handicap = row.get("handicap")
     if handicap is not None:
         return repr(handicap) if isinstance(handicap, float) else str(handicap)
-    if not handicap_type:
+    if not has_line:
         return None
     # v4 omits a handicap of 0, which the prices then still say; any other missing handicap is a fault.
     said = [as_text(price.get("handicap")) for price in _objects(row.get("prices"))]
