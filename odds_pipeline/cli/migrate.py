@@ -6,27 +6,13 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
+from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.clock import SystemClock
-from odds_pipeline.data_dir import UnusableDataDirectory
 from odds_pipeline.database import migrate as migrations
-from odds_pipeline.database.create import CannotCreateDatabase
-from odds_pipeline.database.embedded import EmbeddedServerError
-from odds_pipeline.database.engine import Database, DatabaseUnusable
-from odds_pipeline.database.partitions import PartitionInTheWay, ensure_partitions
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.settings import Settings
-
-_FAILURES = (
-    ValidationError,
-    UnusableDataDirectory,
-    EmbeddedServerError,
-    DatabaseUnusable,
-    CannotCreateDatabase,
-    migrations.MigrationFailed,
-    migrations.SchemaDrift,
-    PartitionInTheWay,
-)
 
 
 def migrate(
@@ -41,24 +27,23 @@ def migrate(
 ) -> None:
     """Bring the odds database to the newest revision, prove it from its catalogue, and make history's next days.
 
-    The database is the embedded one, or that of ODDS_DATABASE_URL. Exits with 1 when anything cannot be done; the
-    database is then as it was.
+    The database is the embedded one, or that of ODDS_DATABASE_URL. Exits with 1 when any of it fails; a
+    migration that fails leaves the database as it was.
 
     Example: odds-pipeline migrate
     """
     if sql and down is not None:
         raise typer.BadParameter("--sql prints the way up only; leave out --down")
-    try:
+    with one_line_failures():
         if sql:
             typer.echo(migrations.upgrade_sql())
-        elif down is not None:
-            _down(Database.from_settings(Settings()), down)
+            return
+        settings = Settings()
+        database = Database.from_settings(settings)
+        if down is None:
+            _up(database, settings)
         else:
-            settings = Settings()
-            _up(Database.from_settings(settings), settings)
-    except _FAILURES as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+            _down(database, down)
 
 
 def _up(database: Database, settings: Settings) -> None:
