@@ -106,7 +106,8 @@ class EmbeddedServer:
         if postmaster is None or postmaster.socket_directory is None:
             raise EmbeddedServerError(f"the embedded PostgreSQL of {self.data_dir} is not running")
         host = quote(str(postmaster.socket_directory), safe="/")
-        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={host}"
+        # With its port, or a PGPORT in somebody's environment would change it.
+        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={host}&port={postmaster.port}"
 
     def health(self) -> Health:
         """Ask the server over a new connection; a server that is down is an answer, not an error."""

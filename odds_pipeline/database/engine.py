@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote, urlencode
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
 import psycopg
+from psycopg import errors
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -122,12 +124,18 @@ class Database:
     def read_frame(self, query: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
         """The rows of one query as a frame, read in Arrow batches over a connection of its own.
 
-        Placeholders are ``$1``, ``$2``, ...; a parameter has one of Arrow's scalar types. ``numeric`` arrives as text,
-        exactly as PostgreSQL writes it: cast it to the decimal that is wanted.
+        Placeholders are ``$1``, ``$2``, ...; parameters are Python scalars or lists of them. ``numeric`` and ``jsonb``
+        arrive as text, exactly as PostgreSQL writes them (cast to the decimal that is wanted); ``interval`` and arrays
+        of ``numeric`` have no frame type: cast them in the query. Raises the ``psycopg.Error`` that psycopg would.
         """
-        with adbc.connect(self.libpq, autocommit=True) as connection:
-            execute = {"parameters": tuple(parameters)} if parameters else None
-            return pl.read_database(query, connection, execute_options=execute)
+        try:
+            with adbc.connect(self.libpq, autocommit=True) as connection, connection.cursor() as cursor:
+                cursor.execute(query, tuple(parameters) if parameters else None)
+                frame = pl.DataFrame(cursor.fetch_arrow_table())
+        except adbc.Error as error:
+            raise _psycopg_error(error, self.url) from None
+        extensions = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Extension)]
+        return frame.with_columns(pl.col(name).ext.storage() for name in extensions)
 
     def dispose(self) -> None:
         """Close the engine's pooled connections."""
@@ -152,7 +160,15 @@ def parse_url(text: str, *, setting: str) -> URL:
 
 def libpq_url(url: URL) -> str:
     """The URL as libpq reads it, password included."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    # Not SQLAlchemy's own rendering, which writes a space as "+": libpq takes that literally.
+    password = "" if url.password is None else f":{quote(str(url.password), safe='')}"
+    user = "" if url.username is None else f"{quote(url.username, safe='')}{password}@"
+    host = f"[{url.host}]" if url.host and ":" in url.host else url.host or ""
+    port = "" if url.port is None else f":{url.port}"
+    query = urlencode(
+        [(name, value) for name, values in url.normalized_query.items() for value in values], quote_via=quote
+    )
+    return f"postgresql://{user}{host}{port}/{quote(url.database or '', safe='')}{query and '?' + query}"
 
 
 def make_database(url: URL) -> None:
@@ -160,40 +176,47 @@ def make_database(url: URL) -> None:
 
     Raises ``DatabaseUnusable``, and ``CannotCreateDatabase`` saying what to run.
     """
-    try:
-        with _connect(url) as connection:
-            _require_version(connection, url)
-            return
-    except psycopg.OperationalError as error:
-        # A failed connection carries no SQLSTATE, so whether only the database is missing is found out by asking.
-        problem = error
-    for name in ("postgres", "template1"):
-        try:
-            connection = _connect(url.set(database=name))
-        except psycopg.OperationalError:
-            continue
-        with connection:
-            _require_version(connection, url)
-            assert url.database is not None
-            if create_if_missing(connection, url.database):
-                return
-            break
-    raise DatabaseUnusable(
-        f"PostgreSQL at {url.render_as_string()} cannot be used: {_masked(problem, url)}; is it running, and are host, "
-        f"port, user and password right?"
-    ) from None
+    problem = _problem(url)
+    # A failed connection carries no SQLSTATE, so whether only the database is missing is found out by asking.
+    if problem is not None and not isinstance(problem, errors.ConnectionTimeout):
+        for maintenance in (url.set(database="postgres"), url.set(database="template1")):
+            if _problem(maintenance) is None:
+                with _connect(maintenance) as connection:
+                    create_if_missing(connection, str(url.database))
+                problem = _problem(url)
+                break
+    if problem is not None:
+        raise DatabaseUnusable(
+            f"PostgreSQL at {url.render_as_string()} cannot be used: {_masked(problem, url)}; is it running, and are "
+            f"host, port, user and password right?"
+        ) from None
 
 
 def _connect(url: URL) -> psycopg.Connection:
     return psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
 
 
-def _require_version(connection: psycopg.Connection, url: URL) -> None:
-    major = connection.info.server_version // 10000
+def _problem(url: URL) -> psycopg.OperationalError | None:
+    """Why no connection can be had; None when it can, to a server that is recent enough."""
+    try:
+        with _connect(url) as connection:
+            major = connection.info.server_version // 10000
+    except psycopg.OperationalError as error:
+        return error
     if major < OLDEST_VERSION:
         raise DatabaseUnusable(
             f"{url.render_as_string()} is PostgreSQL {major}; version {OLDEST_VERSION} or newer is needed"
         )
+    return None
+
+
+def _psycopg_error(error: adbc.Error, url: URL) -> psycopg.Error:
+    """The error of the same meaning in psycopg's hierarchy, so that callers tell errors apart in one way."""
+    try:
+        kind = errors.lookup(error.sqlstate or "")
+    except KeyError:
+        kind = psycopg.OperationalError if isinstance(error, adbc.OperationalError) else psycopg.DatabaseError
+    return kind(_masked(error, url))
 
 
 def _masked(error: Exception, url: URL) -> str:

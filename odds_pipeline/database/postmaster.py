@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import psutil
 from odds_pipeline.database.programs import ProgramFailed, Programs
 
 _ORPHAN_GRACE_S = 2.0
+_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,9 @@ class Postmaster:
 
     pid: int
     cluster: Path
+    port: str
     socket_directory: Path | None
+    """None until the server has come so far."""
 
     def is_running(self) -> bool:
         return is_server_of(self.pid, self.cluster)
@@ -30,18 +35,21 @@ class Postmaster:
 
         Nothing committed is lost either way. Raises ``psutil.TimeoutExpired`` when it survives both.
         """
-        try:
-            process = psutil.Process(self.pid)
-            if not self.is_running():
-                return
-            process.send_signal(signal.SIGINT)
+        for request in (signal.SIGINT, signal.SIGQUIT):
             try:
-                process.wait(timeout_s)
-            except psutil.TimeoutExpired:
-                process.send_signal(signal.SIGQUIT)
-                process.wait(timeout_s)
-        except psutil.NoSuchProcess:
-            return
+                process = psutil.Process(self.pid)
+                if self.is_running():
+                    process.send_signal(request)
+            except psutil.NoSuchProcess:
+                return
+            # Not psutil's wait, for which a process is there until its parent has taken note of its end: that is up to
+            # the machine's init, and a container's may never do so.
+            deadline = time.monotonic() + timeout_s
+            while time.monotonic() < deadline:
+                if not self.is_running():
+                    return
+                time.sleep(_POLL_S)
+        raise psutil.TimeoutExpired(timeout_s, self.pid, "postgres")
 
 
 def read_pid_file(cluster: Path) -> Postmaster | None:
@@ -55,8 +63,8 @@ def read_pid_file(cluster: Path) -> Postmaster | None:
         pid = int(lines[0])
     except (FileNotFoundError, IndexError, ValueError):
         return None
-    socket_directory = lines[4].strip() if len(lines) > 4 else ""
-    return Postmaster(pid, cluster, Path(socket_directory) if socket_directory else None)
+    port, socket_directory = (lines[3].strip(), lines[4].strip()) if len(lines) > 4 else ("", "")
+    return Postmaster(pid, cluster, port, Path(socket_directory) if socket_directory else None)
 
 
 def is_server_of(pid: int, cluster: Path) -> bool:
@@ -102,11 +110,13 @@ def clear_crash(postmaster: Postmaster, *, name: str) -> None:
     query ends: they get a moment, then they are killed. A pid file whose pid belongs to a stranger by now would stop
     the next server, which cannot tell strangers from its own kind: it is removed.
     """
-    orphans = [process for process in psutil.process_iter() if _is_named(process, name)]
-    _, stubborn = psutil.wait_procs(orphans, timeout=_ORPHAN_GRACE_S)
-    for process in stubborn:
-        process.kill()
-    psutil.wait_procs(stubborn, timeout=_ORPHAN_GRACE_S)
+    deadline = time.monotonic() + _ORPHAN_GRACE_S
+    while orphans := [process for process in psutil.process_iter() if _is_named(process, name)]:
+        if time.monotonic() > deadline:
+            for process in orphans:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        time.sleep(_POLL_S)
     if psutil.pid_exists(postmaster.pid) and not postmaster.is_running():
         (postmaster.cluster / "postmaster.pid").unlink(missing_ok=True)
 
