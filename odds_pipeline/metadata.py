@@ -59,17 +59,15 @@ COLUMN_MEANINGS: Mapping[str, str] = {
     "last_confirmed_at": "When the market was last seen",
     "is_stale": "Whether the bookmaker's answers for this event fail or are too old",
     "run_id": "The scrape run that wrote the row",
-    "market_type_id": "Key of the market type",
-    "name": "Name at the bookmaker",
-    "markets": "Markets offered now, each line counted",
-    "events": "Bookmaker events that offer them",
 }
 
 
-def frame_columns(schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> dg.TableSchema:
-    """The column schema of a polars frame."""
+def frame_columns(
+    schema: Mapping[str, pl.DataType | type[pl.DataType]], meanings: Mapping[str, str] = COLUMN_MEANINGS
+) -> dg.TableSchema:
+    """The column schema of a polars frame; ``meanings``: what its columns mean, where they have their own."""
     return dg.TableSchema(
-        columns=[_column(name, _polars_type(kind), is_required=False) for name, kind in schema.items()]
+        columns=[_column(name, _polars_type(kind), meanings[name], is_required=False) for name, kind in schema.items()]
     )
 
 
@@ -78,22 +76,27 @@ def relation_columns(model: type[DeclarativeBase]) -> dg.TableSchema:
     dialect = postgresql.dialect()
     return dg.TableSchema(
         columns=[
-            _column(column.name, column.type.compile(dialect).lower(), is_required=not column.nullable)
+            _column(
+                column.name,
+                column.type.compile(dialect).lower(),
+                COLUMN_MEANINGS[column.name],
+                is_required=not column.nullable,
+            )
             for column in model.__table__.columns
         ]
     )
 
 
-def _column(name: str, kind: str, *, is_required: bool) -> dg.TableColumn:
+def _column(name: str, kind: str, meaning: str, *, is_required: bool) -> dg.TableColumn:
     return dg.TableColumn(
         name,
         kind,
-        description=COLUMN_MEANINGS[name],
+        description=meaning,
         constraints=dg.TableColumnConstraints(nullable=not is_required),
     )
 
 
-def _polars_type(kind: pl.DataType | type[pl.DataType]) -> str:
+def _polars_type(kind: object) -> str:
     """A short name: ``datetime[us, UTC]`` and not the repr of the class."""
     dtype = kind() if isinstance(kind, type) else kind
     if isinstance(dtype, pl.Struct):

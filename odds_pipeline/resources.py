@@ -11,7 +11,7 @@ import dagster as dg
 
 from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.data_dir import data_directory
-from odds_pipeline.database.engine import Database, open_database
+from odds_pipeline.database.engine import Database
 from odds_pipeline.settings import Settings
 
 
@@ -34,8 +34,9 @@ def pipeline_resources(
         return clock if clock is not None else SystemClock()
 
     def database_resource(context: dg.InitResourceContext) -> Iterator[Database]:
-        with open_database(context.resources.settings) as database:
-            yield database
+        database = Database.from_settings(context.resources.settings)
+        yield database
+        database.dispose()
 
     def staging_resource(context: dg.InitResourceContext) -> StagingRoot:
         return StagingRoot(data_directory(context.resources.settings) / "staging")

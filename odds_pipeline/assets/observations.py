@@ -4,7 +4,7 @@ One subsettable step for all bookmakers, because a match's requests go out toget
 until ``odds/current`` and ``odds/history`` have committed them; the archive and replay read the same columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
@@ -86,7 +86,7 @@ def observations(
             yield _materialization(cycle, collected[slug], before.get(slug))
 
 
-def _trigger(tags: dict[str, str]) -> Trigger:
+def _trigger(tags: Mapping[str, str]) -> Trigger:
     return "scheduled" if "dagster/sensor_name" in tags else "manual"
 
 

@@ -14,6 +14,15 @@ a bookmaker that renumbers its markets would come out near 1."""
 
 _SHOWN = 50
 
+_MEANINGS = {
+    "bookmaker": "Slug of the bookmaker",
+    "source_market_id": "The bookmaker's own market id",
+    "name": "The bookmaker's own name of the market type",
+    "markets": "Markets on offer of this type, each line counted",
+    "events": "Bookmaker events that offer them",
+    "outcomes": "Selections of all those markets",
+}
+
 
 @dg.asset(
     key=UNMAPPED,
@@ -28,7 +37,7 @@ _SHOWN = 50
 - **Writes**: nothing; the table is this materialization's metadata. Their odds are stored all the same, under the
   bookmaker's own id.
 """,
-    metadata={"dagster/column_schema": frame_columns(UNMAPPED_SCHEMA)},
+    metadata={"dagster/column_schema": frame_columns(UNMAPPED_SCHEMA, _MEANINGS)},
     check_specs=[
         dg.AssetCheckSpec(
             "unmapped_share",

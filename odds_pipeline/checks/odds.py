@@ -72,8 +72,8 @@ def check_odds(
 
 
 def _schema(database: Database, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    view = (MarketOddsCurrent if asset == CURRENT else MarketOddsHistory).__table__
-    expected, actual = list(view.columns.keys()), relation_columns(database, view.name)
+    view = MarketOddsCurrent if asset == CURRENT else MarketOddsHistory
+    expected, actual = list(view.__table__.columns.keys()), relation_columns(database, view.__tablename__)
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name="schema",
@@ -102,14 +102,22 @@ def _staleness(database: Database) -> dg.AssetCheckResult:
 
 def _recurring_failures(database: Database, settings: Settings) -> dg.AssetCheckResult:
     found = recurring_failures(database, cycles=settings.recurring_failures)
-    shown = {"failures": sample(found.head(_SHOWN).iter_rows(named=True))} if found.height else {}
-    return _warning("recurring_failures", passed=found.is_empty(), recurring=found.height, **shown)
+    return _warning(
+        "recurring_failures",
+        passed=found.is_empty(),
+        recurring=found.height,
+        failures=sample(found.head(_SHOWN).iter_rows(named=True)),
+    )
 
 
 def _secondary_listings(database: Database) -> dg.AssetCheckResult:
     found = secondary_listings(database)
-    shown = {"listings": sample(found.head(_SHOWN).iter_rows(named=True))} if found.height else {}
-    return _warning("secondary_listings", passed=found.is_empty(), secondary=found.height, **shown)
+    return _warning(
+        "secondary_listings",
+        passed=found.is_empty(),
+        secondary=found.height,
+        listings=sample(found.head(_SHOWN).iter_rows(named=True)),
+    )
 
 
 def _partitions_ahead(database: Database, settings: Settings, clock: Clock) -> dg.AssetCheckResult:

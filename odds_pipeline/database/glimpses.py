@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
@@ -93,6 +93,6 @@ def current_sample(database: Database, run_id: int, *, since: datetime) -> list[
     )
 
 
-def _rows(database: Database, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(database: Database, query: LiteralString, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     with database.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, parameters).fetchall()

@@ -1,0 +1,20 @@
+"""The ``odds-pipeline`` command: one file per subcommand, assembled here."""
+
+from __future__ import annotations
+
+import typer
+
+from odds_pipeline.cli.migrate import migrate
+from odds_pipeline.cli.parse import parse
+from odds_pipeline.cli.run import run
+from odds_pipeline.cli.up import up
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables could print a secret; commands report failures in one line.
+    pretty_exceptions_enable=False,
+    help="Football odds of three bookmakers: scraped, compared market by market, kept in PostgreSQL.",
+)
+for command in (run, up, parse, migrate):
+    app.command()(command)

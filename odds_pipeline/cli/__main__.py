@@ -1,0 +1,5 @@
+"""``python -m odds_pipeline.cli``: the same as ``odds-pipeline``."""
+
+from odds_pipeline.cli import app
+
+app()

@@ -1,0 +1,37 @@
+"""How a command fails: one clear line on standard error, exit code 1, no traceback and no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import typer
+from pydantic import ValidationError
+
+
+@contextmanager
+def one_line_failures() -> Iterator[None]:
+    """Turn what the body raises into one line; an interruption ends quietly with the shell's usual code."""
+    try:
+        yield
+    except ValidationError as error:
+        details = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        _fail(f"a setting is wrong: {details}")
+    except psycopg.OperationalError as error:
+        _fail(f"the database does not answer: {_first_line(error)}")
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        _fail(_first_line(error) or type(error).__name__)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,168 @@
+"""``odds-pipeline run``: a few cycles through Dagster, then what each of them did."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import dagster as dg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from odds_pipeline.assets.launches import CYCLE_JOB
+from odds_pipeline.cli.failures import one_line_failures
+from odds_pipeline.cli.instance import adopt, prepare
+from odds_pipeline.cli.simulated import needs_simulator, pointed_at, simulator_of
+from odds_pipeline.clock import SystemClock
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.record import WriteRecord
+from odds_pipeline.definitions import build_definitions
+from odds_pipeline.partitions import partition_of
+from odds_pipeline.settings import Settings
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class CycleFailed(RuntimeError):
+    """A cycle's Dagster run did not succeed; the message is the first failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class CycleSummary:
+    """What one committed cycle did, as its row in ``scrape_runs`` says."""
+
+    run_id: int
+    status: str
+    events: int
+    events_failed: int
+    record: WriteRecord
+    seconds: float
+
+
+def run(
+    cycles: Annotated[int, typer.Option(min=1, help="How many cycles to run, one after another.")] = 3,
+    events: Annotated[
+        int | None, typer.Option(min=1, help="Events that the simulator lists.", show_default="200")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Which simulated world.", show_default="1")] = None,
+) -> None:
+    """Run cycles through Dagster and print what each did; the runs are then in the Dagster UI (odds-pipeline up).
+
+    Without configuration the bookmakers are the simulator, moved on by one interval between two cycles, and the
+    database is the embedded one. Running again continues on the same database. Exits with 1 when a cycle fails.
+
+    Example: odds-pipeline run --cycles 3 --events 200
+    """
+    with one_line_failures():
+        settings = Settings()
+        settings = settings.model_copy(
+            update={
+                name: value
+                for name, value in (("simulator_events", events), ("simulator_seed", seed))
+                if value is not None
+            }
+        )
+        run_cycles(settings, cycles, Console())
+
+
+def run_cycles(settings: Settings, cycles: int, console: Console) -> list[CycleSummary]:
+    """Run ``cycles`` cycles on the persistent Dagster instance and print a table. Raises ``CycleFailed``."""
+    with console.status("Starting the database"):
+        prepared = prepare(settings)
+    adopt(prepared.environment)
+    summaries: list[CycleSummary] = []
+    table = _table()
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(_quiet_dagster())
+            instance = stack.enter_context(dg.DagsterInstance.get())
+            simulator = None
+            if needs_simulator(settings):
+                simulator = stack.enter_context(simulator_of(settings))
+                settings = pointed_at(settings, simulator.urls)
+            job = build_definitions(settings).resolve_job_def(CYCLE_JOB)
+            for number in range(cycles):
+                if number and simulator is not None:
+                    simulator.advance()
+                with console.status(f"Cycle {number + 1} of {cycles}"):
+                    summaries.append(_run_cycle(job, instance, prepared.database))
+                _add(table, summaries[-1])
+    finally:
+        if summaries:
+            console.print(table)
+    console.print("The runs are in the Dagster UI: [bold]make up[/bold], then http://127.0.0.1:3000")
+    return summaries
+
+
+def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Database) -> CycleSummary:
+    started = time.monotonic()
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=partition_of(SystemClock().now()),
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise CycleFailed(_first_failure(result))
+    with database.connect() as connection:
+        row = connection.execute(
+            "SELECT id, status, events_scraped, events_failed, counts FROM scrape_runs WHERE dagster_run_id = %s",
+            [result.run_id],
+        ).fetchone()
+    assert row is not None, "a successful cycle has a row in scrape_runs"
+    run_id, status, events, failed, counts = row
+    return CycleSummary(run_id, status, events, failed, WriteRecord.from_json(counts), time.monotonic() - started)
+
+
+def _first_failure(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if error is not None:
+                return f"the cycle failed in step {event.step_key}: {error.message.strip()}"
+    return f"the cycle failed (Dagster run {result.run_id})"
+
+
+@contextmanager
+def _quiet_dagster() -> Iterator[None]:
+    """Keep Dagster's own chatter off the terminal; it is in the run's log in the UI."""
+    logger = logging.getLogger("dagster")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
+
+
+def _table() -> Table:
+    table = Table(title="Cycles", title_justify="left")
+    table.add_column("run", justify="right")
+    table.add_column("status")
+    for name in ("events", "observations", "changed", "new", "returned", "unavailable", "history rows", "seconds"):
+        table.add_column(name, justify="right")
+    return table
+
+
+def _add(table: Table, summary: CycleSummary) -> None:
+    record = summary.record
+    counts = (
+        summary.events,
+        record.observations,
+        record.changed,
+        record.new,
+        record.returned,
+        record.unavailable,
+        record.inserted_history,
+    )
+    table.add_row(str(summary.run_id), summary.status, *(f"{count:,}" for count in counts), f"{summary.seconds:.1f}")
