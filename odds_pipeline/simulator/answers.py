@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from odds_pipeline.simulator.compression import SharedTail
@@ -59,14 +60,19 @@ def require_match(listed: Listed) -> Match:
     return listed.match
 
 
+def player_id(team: int, shirt: int) -> int:
+    """The player of a team who wears ``shirt`` (from 0 up to ``SQUAD``)."""
+    return _FIRST_PLAYER + team * SQUAD + shirt
+
+
+@lru_cache(maxsize=4096)
 def squad(match: Match) -> list[tuple[int, str, bool]]:
     """The players bookmakers offer on a match, home and away in turn: (player id, name, is in the home team)."""
-    found: list[tuple[int, str, bool]] = []
-    for shirt in range(SQUAD):
-        for team, is_home in ((match.home, True), (match.away, False)):
-            player = _FIRST_PLAYER + team * SQUAD + shirt
-            found.append((player, player_name(player), is_home))
-    return found
+    return [
+        (player_id(team, shirt), player_name(player_id(team, shirt)), is_home)
+        for shirt in range(SQUAD)
+        for team, is_home in ((match.home, True), (match.away, False))
+    ]
 
 
 def player_chance(player: int, market: str) -> float:

@@ -44,7 +44,7 @@ class FaultKind(StrEnum):
     MARKET_CONFLICT = "market_conflict"
     """The first market stands twice, with other prices."""
     PRICE = "price"
-    """The first outcome's price is ``price`` as it is given: ``NaN``, empty, ``1``, ``1.0``, ``0``, ``-2``, ``1e9`` ..."""
+    """The first outcome's price is ``price`` as given: ``NaN``, empty, ``1``, ``1.0``, ``0``, ``-2``, ``1e9``, ..."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from odds_pipeline.simulator.answers import (
     goals_so_far,
+    player_id,
     player_selections,
     require_match,
-    squad,
     to_json,
     unit_key,
 )
 from odds_pipeline.simulator.compression import SharedTail
 from odds_pipeline.simulator.draws import draw_below
-from odds_pipeline.simulator.mix import SQUAD, Selection, Unit, units_of
+from odds_pipeline.simulator.mix import Selection, Unit, units_of
 from odds_pipeline.simulator.movement import Movement, State, price
 from odds_pipeline.simulator.schedule import EPOCH, Listed, Match
 
@@ -203,11 +203,6 @@ def _with_match_words(text: str, unit: Unit, listed: Listed, match: Match, *, sw
     if "{" not in specifier:
         return text
     shirt, is_away = divmod(unit.player, 2)
-    player, _, _ = squad_member(match, shirt, is_away=bool(is_away))
-    pair = f"{squad_member(match, shirt, is_away=False)[0]}-{squad_member(match, shirt, is_away=True)[0]}"
+    player = player_id(match.away if is_away else match.home, shirt)
+    pair = f"{player_id(match.home, shirt)}-{player_id(match.away, shirt)}"
     return text.replace("{match}", match.sportradar_id).replace("{player}", str(player)).replace("{pair}", pair)
-
-
-def squad_member(match: Match, shirt: int, *, is_away: bool) -> tuple[int, str, bool]:
-    """One player of a match by shirt."""
-    return squad(match)[2 * (shirt % SQUAD) + is_away]
