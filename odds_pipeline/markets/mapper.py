@@ -73,9 +73,12 @@ class Place:
     known_keys: Mapping[tuple[str, str], tuple[Target, str, str]]
 
     def own_key(self, source_outcome_id: str) -> str:
-        """The key of an outcome that the catalogue does not list."""
-        key = without_match(source_outcome_id)
-        return f"{self.bookmaker}:{key}" if self.target.is_mapped else key
+        """The key of an outcome that the catalogue does not list, from the id that the bookmaker gives it."""
+        return self.stored_key(without_match(source_outcome_id))
+
+    def stored_key(self, own_id: str) -> str:
+        """As ``own_key``, from an id whose match was taken out before."""
+        return f"{self.bookmaker}:{own_id}" if self.target.is_mapped else own_id
 
 
 class Mapper:

@@ -65,7 +65,7 @@ def _where(
     source_outcome_id = _source_outcome_id(place.bookmaker, market_id, key)
     if source_outcome_id is not None:
         known = place.outcomes.get(source_outcome_id)
-        return known or (place.target, place.own_key(source_outcome_id), name)
+        return known or (place.target, place.stored_key(source_outcome_id), name)
     old = (market_id, key)
     seen = {old}
     while (new := mapper.catalogue.superseded.get(old)) is not None and new not in seen:
