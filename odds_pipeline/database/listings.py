@@ -109,10 +109,7 @@ def choose_primaries(connection: psycopg.Connection, event_ids: list[int]) -> No
     """
     connection.execute(
         """
-        WITH several AS (
-            SELECT event_id, bookmaker_id FROM event_bookmakers
-            WHERE event_id = ANY(%s) GROUP BY event_id, bookmaker_id HAVING count(*) > 1
-        ), ranked AS (
+        WITH ranked AS (
             SELECT listing.id,
                    row_number() OVER (
                        PARTITION BY listing.event_id, listing.bookmaker_id
@@ -120,10 +117,10 @@ def choose_primaries(connection: psycopg.Connection, event_ids: list[int]) -> No
                                 abs(extract(epoch FROM listing.kickoff - event.kickoff)) NULLS LAST,
                                 listing.id
                    ) = 1 AS is_first
-            FROM several
-            JOIN event_bookmakers AS listing USING (event_id, bookmaker_id)
+            FROM event_bookmakers AS listing
             JOIN events AS event ON event.id = listing.event_id
             LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+            WHERE listing.event_id = ANY(%s)
         )
         UPDATE event_bookmakers AS listing SET is_primary = ranked.is_first
         FROM ranked WHERE ranked.id = listing.id AND listing.is_primary <> ranked.is_first
@@ -157,17 +154,18 @@ def _tournament_ids(connection: psycopg.Connection, listings: pl.DataFrame) -> d
 
 
 def _sport_ids(connection: psycopg.Connection, names: list[str]) -> dict[str, int]:
-    query = "SELECT name, id FROM sports WHERE name = ANY(%s)"
-    found = dict(connection.execute(query, [names]).fetchall())
-    for name in names:
-        if name not in found:
-            slug = "-".join(name.lower().split())
+    """Ids by name. A sport is known by its slug, so that spelling with a capital makes no second one."""
+    slugs = {name: "-".join(name.lower().split()) for name in names}
+    query = "SELECT slug, id FROM sports WHERE slug = ANY(%s)"
+    found = dict(connection.execute(query, [list(slugs.values())]).fetchall())
+    for name, slug in slugs.items():
+        if slug not in found:
             row = connection.execute(
                 "INSERT INTO sports (name, slug) VALUES (%s, %s) RETURNING id", [name, slug]
             ).fetchone()
             assert row is not None
-            found[name] = row[0]
-    return found
+            found[slug] = row[0]
+    return {name: found[slug] for name, slug in slugs.items()}
 
 
 def _stored_listings(connection: psycopg.Connection, listings: pl.DataFrame) -> dict[tuple[str, str], _Listing]:

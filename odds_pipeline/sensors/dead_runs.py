@@ -42,7 +42,7 @@ def dead_runs(
 
 
 def _end_dead_dagster_runs(instance: dg.DagsterInstance, database: Database, *, dead_before: datetime) -> list[str]:
-    """End the runs that started before ``dead_before`` whose scrape run is neither open nor just closed; return their ids."""
+    """End runs that started before ``dead_before`` and whose scrape run is neither open nor just closed; return ids."""
     alive = dagster_runs_alive(database, since=dead_before)
     ended: list[str] = []
     for job in (odds_cycle, refresh_event):
