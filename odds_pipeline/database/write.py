@@ -187,15 +187,16 @@ class _CycleWriter:
             {name: LISTED[name] for name in ("listing_id", "kickoff", "last_answer_at", "missing_since")},
         )
         counts = ~pl.col("is_late")
+        is_partly_read = (pl.col("status") == AnswerStatus.FAILED.value) & pl.col("has_observations")
         heard = asked.select(
             "listing_id",
             is_discovered=pl.lit(value=True),
-            is_complete=counts & (pl.col("status") == AnswerStatus.COMPLETE.value),
+            is_offered=counts & ((pl.col("status") == AnswerStatus.COMPLETE.value) | is_partly_read),
             started_at=pl.when(counts & (pl.col("status") == AnswerStatus.STARTED.value)).then("captured_at"),
         )
         return judge(
             listed.join(heard, on="listing_id", how="left").with_columns(
-                pl.col("is_discovered", "is_complete").fill_null(value=False)
+                pl.col("is_discovered", "is_offered").fill_null(value=False)
             ),
             as_of=self.answers.as_of,
             discovery_at=discovery_at if is_complete else None,

@@ -11,14 +11,15 @@ from datetime import datetime
 
 import polars as pl
 
-#: One bookmaker's listings that have not been unlisted, and what this cycle heard of each.
+#: One bookmaker's listings that have not been unlisted, and what this cycle heard of each: whether its discovery lists
+#: it, whether an answer still offers it (also one that was read only in part), and when an answer said "in play".
 LISTED: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "listing_id": pl.Int32,
     "kickoff": pl.Datetime("us", "UTC"),
     "last_answer_at": pl.Datetime("us", "UTC"),
     "missing_since": pl.Datetime("us", "UTC"),
     "is_discovered": pl.Boolean,
-    "is_complete": pl.Boolean,
+    "is_offered": pl.Boolean,
     "started_at": pl.Datetime("us", "UTC"),
 }
 
@@ -65,7 +66,7 @@ def judge(
     )
     believed = absent.filter(pl.col("missing_since").is_not_null()) if guard_held else absent
     gone = believed.select("listing_id", "last_answer_at", gone_at=pl.lit(discovery_at, dtype=LISTED["kickoff"]))
-    started = listed.filter(has_started & ~pl.col("is_complete")).select(
+    started = listed.filter(has_started & ~pl.col("is_offered")).select(
         "listing_id", "last_answer_at", gone_at=_kickoff_moment(as_of, discovery_at)
     )
     answered_since = pl.col("last_answer_at") >= pl.col("gone_at")
