@@ -111,16 +111,19 @@ class Mapper:
         return self._groups.get(market_id, [])
 
     def _place(self, bookmaker: str, source_market_id: str, specifier: str | None) -> Place:
+        sources = self.catalogue.sources.get((bookmaker, source_market_id), ())
         try:
             read = read_specifier(specifier)
-            sources = self.catalogue.sources.get((bookmaker, source_market_id), ())
-            places = [(source, target) for source in sources if (target := self._target_of(source, read))]
-            if not places and any(_lacks_its_line(source, read) for source in sources):
-                raise UnidentifiedMarket(
-                    f"{bookmaker} {source_market_id} comes without its line (specifier {specifier!r})"
-                )
         except SpecifierError as error:
-            raise UnidentifiedMarket(f"{bookmaker} {source_market_id}: {error}") from error
+            if sources or bookmaker == CANONICAL:
+                raise UnidentifiedMarket(f"{bookmaker} {source_market_id}: {error}") from error
+            # A grammar that is not known yet, in a market that is not known either: the text is the identity.
+            return Place(
+                bookmaker, _own_target(bookmaker, source_market_id, Specifier(None, None, {}), specifier), {}, {}
+            )
+        places = [(source, target) for source in sources if (target := self._target_of(source, read))]
+        if not places and any(_lacks_its_line(source, read) for source in sources):
+            raise UnidentifiedMarket(f"{bookmaker} {source_market_id} comes without its line (specifier {specifier!r})")
         outcomes: dict[str, tuple[Target, str, str]] = {}
         for source, target in places:
             names = source.market.outcomes
@@ -167,11 +170,18 @@ def canonical_target(
     return Target(market_id, line, name, groups, handicap_type, home, away)
 
 
-def _own_target(bookmaker: str, source_market_id: str, read: Specifier) -> Target:
+def _own_target(bookmaker: str, source_market_id: str, read: Specifier, unread: str | None = None) -> Target:
     if bookmaker == CANONICAL:
         return canonical_target(source_market_id, read.line, read.kind)
-    return canonical_target(f"{bookmaker}:{source_market_id}{own_pairs(read.pairs)}", read.line, read.kind)
+    rest = f"[{without_match(unread)}]" if unread else own_pairs(read.pairs)
+    return canonical_target(f"{bookmaker}:{source_market_id}{rest}", read.line, read.kind)
 
 
 def _lacks_its_line(source: SourceMarket, read: Specifier) -> bool:
-    return read.line is None and source.market.handicap_type is not None and source.constant_line is None
+    """Whether a source that always has a line comes without: then the specifiers of its answer cannot be trusted.
+
+    Common markets rest on fewer real answers; one without its line just keeps its own id.
+    """
+    market = source.market
+    has_line = market.handicap_type is not None and source.constant_line is None
+    return read.line is None and has_line and not market.is_common

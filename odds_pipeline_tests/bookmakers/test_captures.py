@@ -103,6 +103,23 @@ def test_prices_agree_with_betpawas(competitor: str, least: int) -> None:
     assert len(disagreeing) <= 0.02 * len(found), disagreeing
 
 
+@pytest.mark.parametrize("competitor", LIMITS)
+def test_correct_scores_are_comparable_with_betpawas_older_type(competitor: str) -> None:
+    """Stored once, under 28000869, and compared with 4429 by name; `Other` covers different scores."""
+    markets = MAPPER.catalogue.markets
+    older, stored = markets["4429"], markets[markets["4429"].compare_with or ""]
+    key_of = {name: key for key, name in stored.outcomes.items()}
+    theirs = quotes(read(competitor, "68995116.json"))
+    found = [
+        (older.outcomes[key], p, q)
+        for (market_id, _, key), p in quotes(read("betpawa", "68995116.json")).items()
+        if market_id == older.market_id and older.outcomes[key] in key_of and older.outcomes[key] != "Other"
+        if (q := theirs.get((stored.market_id, None, key_of[older.outcomes[key]])))
+    ]
+    assert len(found) >= 20
+    assert all(p > LONG_SHOT or q > LONG_SHOT or abs(q - p) / p <= LIMITS[competitor] for _, p, q in found)
+
+
 def test_prices_of_the_competitors_agree_where_betpawa_has_no_market() -> None:
     """The common markets make the two meet; p is the higher price."""
     sportybet, bet9ja = (quotes(read(slug, "68995116.json")) for slug in ("sportybet", "bet9ja"))

@@ -3,12 +3,13 @@
 Protocol facts: success is ``R`` = ``OK`` (``D`` in older answers), not found ``E``; ``O`` is a flat object of
 ``prefix_market[@param]_outcome`` to a decimal string, where ``"1"`` (and ``"-"``) means not offered; ``MK`` describes
 every market by name, group and outcome labels; keys of a match in play start with ``LIVES_``; a bare ``STARTDATE`` is
-UTC. ``TRANS``, more than half of the answer, repeats ``MK`` and is not read.
+UTC. A match in play also has another sport id. ``TRANS``, more than half of the answer, repeats ``MK`` and is not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ _BOOKMAKER = "bet9ja"
 _SUCCESS = frozenset({"OK", "D"})
 _NOT_FOUND = "E"
 _IN_PLAY = "LIVES_"
+_IN_PLAY_SPORT = "3000001"
 _PLACEHOLDERS = frozenset({"1", "-"})
 
 # Reason for not offering
@@ -40,10 +42,10 @@ def parse_event(body: bytes, mapper: Mapper, listing: Listing | None = None) -> 
     if not event_id:
         raise ParseFailure("bet9ja event: ID is missing")
     found = _listing(event, event_id, listing)
-    prices = as_object(event.o)
+    prices = _prices(event.o)
     books = AnswerLedger()
     books.found(len(prices))
-    if any(key.startswith(_IN_PLAY) for key in prices):
+    if as_text(event.sid) == _IN_PLAY_SPORT or any(key.startswith(_IN_PLAY) for key, _ in prices):
         return books.started(found, content_hash(body))
     descriptions = {as_text(market.get("ID")): market for market in _members(event.mk)}
     _read_prices(prices, descriptions, mapper, books)
@@ -59,7 +61,8 @@ class _Event(msgspec.Struct, rename="upper"):
     startdate: Any = None
     sg: Any = None
     gn: Any = None
-    o: Any = None
+    sid: Any = None
+    o: msgspec.Raw = msgspec.Raw(b"null")
     mk: Any = None
 
 
@@ -97,6 +100,15 @@ def _kickoff(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError as error:
         raise ParseFailure(f"STARTDATE {text!r} is not YYYY-MM-DD HH:MM:SS") from error
+
+
+def _prices(raw: msgspec.Raw) -> list[tuple[str, Any]]:
+    """The pairs of ``O``; a key that stands twice gives both, where decoding to an object keeps the last in silence."""
+    prices = as_object(msgspec.json.decode(raw))
+    if bytes(raw).count(b'":') == len(prices):
+        return list(prices.items())
+    pairs = json.loads(bytes(raw), object_pairs_hook=tuple)
+    return list(pairs) if isinstance(pairs, tuple) else []
 
 
 def _members(collection: Any) -> Iterator[dict[str, Any]]:
@@ -146,10 +158,13 @@ def _labels(description: dict[str, Any]) -> dict[str, str]:
 
 
 def _read_prices(
-    prices: dict[str, Any], descriptions: dict[str, dict[str, Any]], mapper: Mapper, books: AnswerLedger
+    prices: Iterable[tuple[str, Any]],
+    descriptions: dict[str, dict[str, Any]],
+    mapper: Mapper,
+    books: AnswerLedger,
 ) -> None:
     markets: dict[str, _Market | None] = {}
-    for key, raw in prices.items():
+    for key, raw in prices:
         cut = key.find("_", key.find("_") + 1)
         head, suffix = key[:cut], key[cut + 1 :]
         if cut < 0 or not suffix:

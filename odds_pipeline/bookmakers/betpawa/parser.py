@@ -105,7 +105,7 @@ def _read_market(market: Any, mapper: Mapper, books: AnswerLedger) -> None:
         groups = sorted(tab for tab in tabs if isinstance(tab, str) and tab != _ALL_MARKETS)
     else:
         groups = mapper.groups(market_id)
-    has_line = bool(handicap_type or mapper.handicap_type(market_id))
+    has_line = handicap_type in _HANDICAP_TYPES or mapper.handicap_type(market_id) is not None
     for row in rows:
         prices = _prices(row)
         count = len(prices) if prices else 0

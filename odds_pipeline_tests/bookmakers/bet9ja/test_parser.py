@@ -199,6 +199,34 @@ def test_keys_in_play_mean_started() -> None:
     assert (answer.status, answer.outcomes_not_offered) == (AnswerStatus.STARTED, {"started": 2})
 
 
+def test_another_sport_id_means_started() -> None:
+    assert parse(bet9ja_event({}, SID=3000001)).status is AnswerStatus.STARTED
+
+
+def test_a_key_twice_is_kept_when_alike_and_refused_when_not() -> None:
+    """A flat object can hold a market twice only as a repeated key, of which plain decoding loses one."""
+    text = body(bet9ja_event({"S_1X2_1": "2.3", "S_1X2_X": "3.1", "S_DNB_1": "1.7"})).decode()
+    alike = parse_event(text.replace('"S_DNB_1"', '"S_1X2_X": "3.1", "S_DNB_1"').encode(), MAPPER)
+    assert alike.is_balanced()
+    assert (alike.outcomes_in_answer, alike.outcomes_refused) == (4, {"duplicate_outcome": 1})
+    assert len(alike.observations) == 2
+    conflicting = parse_event(text.replace('"S_DNB_1"', '"S_1X2_X": "3.2", "S_DNB_1"').encode(), MAPPER)
+    assert conflicting.is_balanced()
+    assert conflicting.outcomes_refused == {"conflicting_duplicate": 1, "market_refused": 2}
+    assert [one.betpawa_market_id for one in conflicting.observations] == ["4703"]
+
+
+@pytest.mark.parametrize(
+    ("key", "identity"),
+    [("S_NEW@abc_1", "bet9ja:S_NEW[abc]"), ("S_OFFOU_Over", "bet9ja:S_OFFOU"), ("B_1X2_1", "bet9ja:B_1X2")],
+)
+def test_a_grammar_that_is_not_known_is_identity_as_it_stands(key: str, identity: str) -> None:
+    """B-19: in a market that the catalogue does not vouch for, nothing can be misread."""
+    answer = parse(bet9ja_event({key: "2.5", "S_1X2_1": "2.3"}))
+    assert answer.status is AnswerStatus.COMPLETE
+    assert {one.betpawa_market_id for one in answer.observations} == {identity, "3743"}
+
+
 @pytest.mark.parametrize("odds", [{}, [], None])
 def test_no_odds_at_all_prove_nothing(odds: Any) -> None:
     """B-13."""

@@ -132,6 +132,15 @@ def test_a_line_that_cannot_be_read_makes_the_answer_prove_nothing(handicap_type
     assert answer.outcomes_refused == {"unidentified_market": 1}
 
 
+def test_a_new_kind_of_handicap_does_not_spoil_the_answer() -> None:
+    """B-24: with a handicap it is a line all the same, without one there is none."""
+    prices_of = {"prices": [betpawa_price("1", "1", 2.5)]}
+    new = betpawa_market("77", "M", {"handicap": 6, **prices_of}, prices_of, handicapType="PLAYER")
+    answer = parse(betpawa_event(new))
+    assert answer.status is AnswerStatus.COMPLETE
+    assert {(one.line, one.handicap_type) for one in answer.observations} == {(Decimal("1.5"), None), (None, None)}
+
+
 def test_v3_and_v4_of_one_answer_say_the_same() -> None:
     """B-24: v4 omits what is false, null or empty and renames `price`."""
     v3 = betpawa_sample() | {"results": None, "totalMarketCount": 3, "additionalInfo": {"live": False}}

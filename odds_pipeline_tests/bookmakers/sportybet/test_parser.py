@@ -88,6 +88,8 @@ def test_a_mapped_market_has_betpawas_identity_keys_words_and_groups() -> None:
         ("830101", "pair=22186-19372", "sportybet:830101[pair=22186-19372]", None, None),
         ("776", "variant=pre:playerprops:90000001:253415", "sportybet:776[variant=pre:playerprops:253415]", None, None),
         ("12345", "hcp=-1.5", "sportybet:12345", "-1.5", "asian"),
+        ("12345", "total=2.5/3", "sportybet:12345[total=2.5/3]", None, None),
+        ("12345", "odd", "sportybet:12345[odd]", None, None),
         ("12345", "b=2|a=1|total=3", "sportybet:12345[a=1|b=2]", "3", "over_under"),
     ],
 )
