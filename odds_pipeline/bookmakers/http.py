@@ -72,6 +72,8 @@ def open_http(bookmaker: Bookmaker, settings: Settings, clock: Clock) -> Bookmak
             f"no address for {bookmaker.slug}: start the simulator and set ODDS_{bookmaker.slug.upper()}__URL, "
             "or set ODDS_SOURCE=live to ask the real site"
         )
+    # Retries are counted and reported with the cycle; a warning for each of thousands would drown that.
+    stamina.instrumentation.set_on_retry_hooks([])
     return BookmakerHttp(
         base_url=limits.url or bookmaker.base_url,
         headers=bookmaker.headers,

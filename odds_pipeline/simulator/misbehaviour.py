@@ -84,7 +84,7 @@ def _with_price(bookmaker: str, text: str, price: str) -> str:
     """The first active outcome's price replaced. betPawa's are numbers, unless the text is none."""
     if bookmaker == "betpawa":
         written = price if re.fullmatch(r"-?\d+(\.\d+)?([eE]\d+)?", price) else to_json(price)
-        return re.sub(r'"odds":[0-9.]+(?!,"suspended")', lambda _: f'"odds":{written}', text, count=1)
+        return re.sub(r'"odds":[0-9.]+(?![0-9.]|,"suspended")', lambda _: f'"odds":{written}', text, count=1)
     if bookmaker == "sportybet":
         return re.sub(r'"odds":"[^"]*"', lambda _: f'"odds":{to_json(price)}', text, count=1)
     return re.sub(r'("S_[^"]*"):"[^"]*"', lambda m: f"{m[1]}:{to_json(price)}", text, count=1)
