@@ -101,7 +101,7 @@ def _why_not(directory: Path, account: ServiceAccount | None) -> str | None:
     try:
         probe = Path(tempfile.mkdtemp(prefix=".probe-", dir=directory))
     except OSError as error:
-        return error.strerror or str(error)
+        return f"{error.strerror} (it belongs to the user id {directory.stat().st_uid})"
     try:
         if account is not None:
             os.chown(probe, account.uid, account.gid)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,11 +18,14 @@ from psycopg import sql
 from odds_pipeline.database import migrate
 from odds_pipeline.database.embedded import EmbeddedServer, EmbeddedServerError, stop_abandoned
 from odds_pipeline.database.engine import Database
+from odds_pipeline_tests.dagster_fixtures import dagster_instance, dagster_template, pipeline
+
+__all__ = ["dagster_instance", "dagster_template", "pipeline"]
 
 _PREFIX = "odds-pipeline-tests-"
 
 #: Durable against the death of any process, which tests cause, though not of the machine, which they do not.
-_TEST_SETTINGS = {
+TEST_SETTINGS = {
     "fsync": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "1GB",
@@ -34,14 +37,15 @@ _TEST_SETTINGS = {
 def postgres_server() -> Iterator[EmbeddedServer]:
     """An embedded PostgreSQL for the tests of this process (each worker of pytest-xdist has its own)."""
     _sweep_killed_sessions()
-    # Not pytest's temporary directory: as root that is closed to the account that runs PostgreSQL.
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    directory.chmod(0o711)
-    try:
-        with EmbeddedServer.ensure(directory, overrides=_TEST_SETTINGS) as server:
-            yield server
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with directory_for_a_server() as directory, EmbeddedServer.ensure(directory, overrides=TEST_SETTINGS) as server:
+        yield server
+
+
+@pytest.fixture
+def server_directory() -> Iterator[Path]:
+    """A new directory in which a test may start a server of its own; whatever runs there at the end is stopped."""
+    with directory_for_a_server() as directory:
+        yield directory
 
 
 @pytest.fixture
@@ -77,6 +81,20 @@ def database(migrated_database: str) -> Iterator[Database]:
 def shared_migrated_database(postgres_server: EmbeddedServer, migrated_template: str) -> Iterator[str]:
     """Like ``migrated_database``, but one for all tests of a module."""
     yield from _database(postgres_server, template=migrated_template)
+
+
+@contextmanager
+def directory_for_a_server() -> Iterator[Path]:
+    """A new directory that PostgreSQL can live in; servers in it that nobody uses at the end are stopped."""
+    # Not pytest's temporary directory: as root that is closed to the account that runs PostgreSQL.
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        for cluster in directory.rglob("cluster/PG_VERSION"):
+            stop_abandoned(cluster.parents[2])
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _database(server: EmbeddedServer, *, template: str) -> Iterator[str]:

@@ -61,7 +61,7 @@ class Cluster:
     def prepare(self, overrides: Mapping[str, str]) -> Programs:
         """Make the cluster if it is missing, write its configuration, and return the programs that serve it.
 
-        Not safe against a second caller: call it under the server's lock. Raises ``ProgramFailed``,
+        Only while the server is down, and under its lock. Raises ``ProgramFailed``,
         ``ForeignCluster``, ``NoServiceAccount`` and ``OSError``.
         """
         account = self.account()
@@ -69,7 +69,11 @@ class Cluster:
         if not self.exists:
             self._make(find_programs(account, home=self.home, major=MAJOR_VERSION), overrides)
         major = int((self.path / "PG_VERSION").read_text())
-        text = configuration(self._socket_directory(account), cluster_name=self.name, overrides=overrides)
+        socket_directory = self._socket_directory(account)
+        for left_behind in socket_directory.glob(".s.PGSQL.*"):
+            # The lock beside a socket names a pid too, which may be a stranger's after a crash.
+            left_behind.unlink()
+        text = configuration(socket_directory, cluster_name=self.name, overrides=overrides)
         self._write(self.configuration, text)
         self._write(self.home / "pg_hba.conf", HOST_BASED_AUTHENTICATION)
         self.log.unlink(missing_ok=True)
@@ -105,7 +109,7 @@ class Cluster:
         unfinished.rename(self.path)
 
     def _socket_directory(self, account: ServiceAccount | None) -> Path:
-        """A directory of the account's alone: beside the cluster, or a short one for a cluster with a long path."""
+        """A directory of the account's alone: beside the cluster, or elsewhere if clients cannot use that path."""
         if _fits(directory := self.home / "socket"):
             self._give_to(account, directory, mode=0o700)
             return directory
@@ -141,4 +145,5 @@ class Cluster:
 
 
 def _fits(directory: Path) -> bool:
-    return len(os.fsencode(directory / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH
+    # A comma separates hosts to libpq, also within a path.
+    return len(os.fsencode(directory / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH and "," not in str(directory)

@@ -83,6 +83,7 @@ class EmbeddedServer:
         """
         with _one_error(data_dir):
             server = cls(usable(data_dir))
+            server._cluster.account()  # whose it is, before a lock of theirs is refused with less to say
             server._cluster.home.mkdir(exist_ok=True)
             if server._cluster.home.stat().st_uid == os.geteuid():
                 server._cluster.home.chmod(0o711)

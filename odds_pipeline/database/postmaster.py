@@ -110,9 +110,12 @@ def clear_crash(postmaster: Postmaster, *, name: str) -> None:
     query ends: they get a moment, then they are killed. A pid file whose pid belongs to a stranger by now would stop
     the next server, which cannot tell strangers from its own kind: it is removed.
     """
-    deadline = time.monotonic() + _ORPHAN_GRACE_S
+    began = time.monotonic()
     while orphans := [process for process in psutil.process_iter() if _is_named(process, name)]:
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > 2 * _ORPHAN_GRACE_S:
+            break  # not even killed: the next server says what holds it up
+        if waited > _ORPHAN_GRACE_S:
             for process in orphans:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
