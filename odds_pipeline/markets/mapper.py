@@ -28,7 +28,7 @@ from odds_pipeline.markets.specifier import (
     without_match,
 )
 
-#: The bookmaker whose ids are the taxonomy's.
+#: The bookmaker whose ids are the taxonomy's: its markets and outcomes are canonical as they come.
 CANONICAL = "betpawa"
 
 _REMEMBERED_PLACES = 65_536
@@ -89,7 +89,10 @@ class Mapper:
         self.version = catalogue.version
         self._groups = {market_id: list(market.groups) for market_id, market in catalogue.markets.items()}
         self.place = lru_cache(_REMEMBERED_PLACES)(self._place)
-        """``place(bookmaker, source_market_id, specifier) -> Place``. Raises ``UnidentifiedMarket``."""
+        """``place(bookmaker, source_market_id, specifier) -> Place``. Raises ``UnidentifiedMarket``.
+
+        For competitors: ``CANONICAL``'s own ids are the taxonomy and need no place.
+        """
 
     @classmethod
     def load(cls) -> Mapper:
@@ -115,7 +118,7 @@ class Mapper:
         try:
             read = read_specifier(specifier)
         except SpecifierError as error:
-            if sources or bookmaker == CANONICAL:
+            if sources:
                 raise UnidentifiedMarket(f"{bookmaker} {source_market_id}: {error}") from error
             # A grammar that is not known yet, in a market that is not known either: the text is the identity.
             return Place(
@@ -171,8 +174,6 @@ def canonical_target(
 
 
 def _own_target(bookmaker: str, source_market_id: str, read: Specifier, unread: str | None = None) -> Target:
-    if bookmaker == CANONICAL:
-        return canonical_target(source_market_id, read.line, read.kind)
     rest = f"[{without_match(unread)}]" if unread else own_pairs(read.pairs)
     return canonical_target(f"{bookmaker}:{source_market_id}{rest}", read.line, read.kind)
 
