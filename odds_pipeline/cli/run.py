@@ -12,6 +12,7 @@ from typing import Annotated
 
 import dagster as dg
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -146,10 +147,11 @@ def _quiet_dagster() -> Iterator[None]:
 
 
 def _table() -> Table:
-    table = Table(title="Cycles", title_justify="left")
+    # As wide as a terminal of 80 columns, with numbers of seven digits.
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("run", justify="right")
     table.add_column("status")
-    for name in ("events", "observations", "changed", "new", "returned", "unavailable", "history rows", "seconds"):
+    for name in ("events", "observations", "changed", "new", "unavailable", "history\nrows", "seconds"):
         table.add_column(name, justify="right")
     return table
 
@@ -161,7 +163,6 @@ def _add(table: Table, summary: CycleSummary) -> None:
         record.observations,
         record.changed,
         record.new,
-        record.returned,
         record.unavailable,
         record.inserted_history,
     )
