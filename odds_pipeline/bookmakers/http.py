@@ -110,8 +110,9 @@ class BookmakerHttp:
         self._client = httpx.AsyncClient(
             base_url=self._base_url,
             headers=dict(headers),
-            timeout=httpx.Timeout(limits.timeout_s, pool=None),
-            limits=httpx.Limits(max_connections=limits.parallelism, max_keepalive_connections=limits.parallelism),
+            timeout=limits.timeout_s,
+            # Twice the slots: a connection that is being closed must not keep the next request waiting.
+            limits=httpx.Limits(max_connections=2 * limits.parallelism, max_keepalive_connections=limits.parallelism),
             follow_redirects=False,
             # A proxy from the environment cannot reach this machine's own simulator.
             trust_env=self._base_url.host not in _LOOPBACK,

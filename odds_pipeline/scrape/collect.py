@@ -46,13 +46,14 @@ class Progress:
 class Collected:
     """What one pass brought from one bookmaker; its rows are in the staging files.
 
+    ``discovery_complete`` is None where no discovery was asked for (the refresh of one event).
     ``answered_*``, ``failed`` and ``not_asked`` count events and add up to ``found``. ``failures`` counts failed events
     and failed parts of the discovery by ``error_type``. ``median_spread_s`` is that of the whole pass, the same for
     every bookmaker: how far apart the answers about one match lie (None: no match was answered by two).
     """
 
     bookmaker: str
-    discovery_complete: bool
+    discovery_complete: bool | None
     found: int
     answered_complete: int
     answered_started: int
@@ -72,8 +73,8 @@ class Collected:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the whole offer was found and every event of it answered."""
-        return self.discovery_complete and not self.failed and not self.not_asked
+        """Whether all that was asked for came: the whole offer, and an answer about every event."""
+        return self.discovery_complete is not False and not self.failed and not self.not_asked
 
     @property
     def is_failed(self) -> bool:
@@ -90,7 +91,7 @@ class _Pass:
     room: Room
     recorder: Recorder
     listings: Sequence[Listing] = ()
-    discovery_complete: bool = False
+    discovery_complete: bool | None = None
     discovery_seconds: float = 0.0
     answers_seconds: float = 0.0
 
@@ -201,6 +202,7 @@ class _Collection:
             discovery: Discovery = await part.bookmaker.discover(part.http)
         except Exception as failure:
             _logger.error("%s: nothing could be discovered: %s", part.bookmaker.slug, failure)
+            part.discovery_complete = False
             await self._in_worker(part.recorder.discovery_failed, failure, self._clock.now())
         else:
             part.listings = discovery.listings

@@ -82,9 +82,16 @@ class Recorder:
             # A parser's own mistake about one answer must not cost the others (B-43).
             self.failed(listing, failure, answer.captured_at)
             return listing
-        self._add_coverage(parsed.listing, answer.captured_at, parsed.status, reason=parsed.reason, answer=parsed)
+        message = None
         if parsed.status is AnswerStatus.FAILED:
             self.tally.failures[parsed.reason or ScrapeFailure.error_type] += 1
+            message = (
+                f"{parsed.outcomes_in_answer} outcomes in {len(answer.body):,} bytes, {parsed.outcomes_stored} stored, "
+                f"{parsed.outcomes_refused.total()} refused; the answer proves nothing absent"
+            )
+        self._add_coverage(
+            parsed.listing, answer.captured_at, parsed.status, reason=parsed.reason, message=message, answer=parsed
+        )
         self.tally.observations += len(parsed.observations)
         self.tally.outcomes_stored += parsed.outcomes_stored
         self.tally.outcomes_not_offered += parsed.outcomes_not_offered.total()

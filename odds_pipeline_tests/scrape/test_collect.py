@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -177,8 +178,10 @@ def test_an_event_without_markets_is_never_a_complete_answer(tmp_path: Path, slu
     holder.update({"renamed": was} if without == "markets renamed" else {field: empty})
     on_event(1, json_reply(document))(site)
     passed = scrape(tmp_path, site)
-    assert passed.coverage(slug)[site.id_of(Match(1))]["status"] == "failed"
-    assert passed.collected[slug].failed == 1
+    row = passed.coverage(slug)[site.id_of(Match(1))]
+    assert (row["status"], row["reason"]) == ("failed", "empty")
+    assert row["message"]
+    assert passed.collected[slug].failures == {"empty": 1}
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -261,6 +264,28 @@ def test_a_parsers_own_mistake_costs_one_event(tmp_path: Path, caplog: pytest.Lo
     assert any(record.exc_info for record in caplog.records)
 
 
+def test_answers_are_fetched_in_parallel_and_parsed_and_written_in_one_other_thread(tmp_path: Path) -> None:
+    """B-55: many requests are under way at once, one thread reads and writes all bookmakers' answers."""
+    threads: set[int] = set()
+
+    class Watched:
+        def __init__(self, bookmaker: Bookmaker) -> None:
+            self._bookmaker = bookmaker
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._bookmaker, name)
+
+        def parse_event(self, body: bytes, mapper: Any, listing: Listing | None = None) -> Any:
+            threads.add(threading.get_ident())
+            return self._bookmaker.parse_event(body, mapper, listing)
+
+    sites = [site(matches(20), latency_s=0.005) for site in SITES.values()]
+    passed = scrape(tmp_path, *sites, wrap=lambda bookmakers: [Watched(b) for b in bookmakers], parallelism=5)
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+    assert all(server.most_under_way == 5 for server in passed.servers.values())
+
+
 def test_only_the_given_listings_are_asked_and_no_discovery_is_recorded(tmp_path: Path) -> None:
     """B-44: the refresh of one event goes the same way as a cycle."""
     sites = [BetPawaSite(matches(5)), Bet9jaSite(matches(5))]
@@ -270,6 +295,8 @@ def test_only_the_given_listings_are_asked_and_no_discovery_is_recorded(tmp_path
         site.asked_events.clear()
     passed = scrape(tmp_path / "one", *sites, only_event=listings)
     for site in sites:
+        assert passed.collected[site.slug].discovery_complete is None
+        assert passed.collected[site.slug].is_complete
         assert site.asked_events == [site.id_of(Match(3))]
         assert list(passed.coverage(site.slug)) == [site.id_of(Match(3))]
         assert len(passed.servers[site.slug].requests) == 1
