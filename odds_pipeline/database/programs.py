@@ -105,13 +105,19 @@ def _runs(programs: Programs, home: Path) -> bool:
 
 
 def _copy(installation: Path, home: Path) -> Path:
-    target = home / f"{installation.name}-{version(WHEEL)}"
-    if not target.is_dir():
+    """Copy what the programs need, as the wheel lays it out: they find their libraries by relative paths."""
+    package, target = installation.parent, home / f"{WHEEL}-{version(WHEEL)}"
+    copied = target / package.name / installation.name
+    if not copied.is_dir():
         unfinished = target.with_name(target.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(installation, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        for part in (installation, package / ".dylibs", package.with_name(package.name + ".libs")):
+            if part.is_dir():
+                destination = unfinished / part.relative_to(package.parent)
+                shutil.copytree(part, destination, symlinks=True, ignore=shutil.ignore_patterns("include"))
         for path in (unfinished, *unfinished.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        shutil.rmtree(target, ignore_errors=True)
         unfinished.rename(target)
-    return target
+    return copied
