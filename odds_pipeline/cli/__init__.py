@@ -6,6 +6,8 @@ import typer
 
 from odds_pipeline.cli.migrate import migrate
 from odds_pipeline.cli.parse import parse
+from odds_pipeline.cli.remap import remap
+from odds_pipeline.cli.replay import replay
 from odds_pipeline.cli.run import run
 from odds_pipeline.cli.up import up
 
@@ -16,5 +18,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Football odds of three bookmakers: scraped, compared market by market, kept in PostgreSQL.",
 )
-for command in (run, up, parse, migrate):
+for command in (run, up, parse, replay, remap, migrate):
     app.command()(command)

@@ -121,7 +121,7 @@ class _CycleWriter:
                 record_errors(
                     self.connection, self.run_id, self.answers, listings, self.set_aside, self.guard_held, self.now
                 )
-                record = self._record(found, changes, late=asked["is_late"].sum() + again)
+                record = self._record(found, changes, late=asked.filter("is_late").height + again)
                 close_run(self.connection, self.run_id, self.answers, listings, record, self.now)
         return record
 
@@ -322,7 +322,10 @@ class _CycleWriter:
         refused = changes.filter(pl.col("change") == Change.REFUSED.value)
         mark_refused(
             self.connection,
-            [(market, last_seen.get(listing)) for market, listing in refused["market_id", "listing_id"].iter_rows()],
+            [
+                (market, last_seen.get(listing))
+                for market, listing in refused.select("market_id", "listing_id").iter_rows()
+            ],
         )
 
     def _last_confirmed(self, changes: pl.DataFrame) -> dict[int, datetime | None]:
@@ -351,7 +354,7 @@ class _CycleWriter:
             returned=applied.count(Change.RETURNED),
             unavailable=applied.count(Change.UNAVAILABLE),
             confirmed=found.confirmed + observed.count(Change.RELABELLED) + observed.count(Change.SIGHTED),
-            relabelled=changes["is_relabelled"].sum(),
+            relabelled=changes.filter("is_relabelled").height,
             refused=self.answers.refused.height,
             late=late,
             set_aside=len(self.set_aside),

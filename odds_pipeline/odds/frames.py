@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
+from odds_pipeline.odds.arrow_columns import decimal_column, outcomes_column
 from odds_pipeline.odds.observation import (
     COVERAGE_SCHEMA,
     OBSERVATION_SCHEMA,
@@ -64,11 +64,12 @@ def observations_frame(answers: Iterable[tuple[ParsedAnswer, datetime]], *, cycl
         columns[name] = [getattr(owner, name) for owner in owners]
     for name in _OBSERVATION_COLUMNS:
         columns[name] = [getattr(row, name) for row in rows]
-    decimal_columns = {name: _decimals(columns.pop(name), 10) for name in ("line", "handicap_home", "handicap_away")}
+    decimals = ("line", "handicap_home", "handicap_away")
+    decimal_columns = {name: decimal_column(columns.pop(name), precision=10) for name in decimals}
     schema = {name: kind for name, kind in OBSERVATION_SCHEMA.items() if name in columns}
     frame = pl.DataFrame(columns, schema=schema).with_columns(
         *(series.alias(name) for name, series in decimal_columns.items()),
-        _outcomes_column(rows).alias("outcomes"),
+        outcomes_column([row.outcomes for row in rows]).alias("outcomes"),
     )
     return frame.select(*OBSERVATION_SCHEMA)
 
@@ -150,31 +151,3 @@ def require_schema(
     ]
     if wrong:
         raise SchemaMismatch(f"{source} does not match its contract: " + "; ".join(wrong))
-
-
-def _decimals(values: Sequence[Any], precision: int) -> pl.Series:
-    return _series(pa.array(values, type=pa.decimal128(precision, 3)))
-
-
-def _outcomes_column(rows: Sequence[Observation]) -> pl.Series:
-    offsets = [0]
-    outcomes = []
-    for row in rows:
-        outcomes.extend(row.outcomes)
-        offsets.append(len(outcomes))
-    fields = pa.StructArray.from_arrays(
-        [
-            pa.array([o.key for o in outcomes], type=pa.string()),
-            pa.array([o.name for o in outcomes], type=pa.string()),
-            pa.array([o.odds for o in outcomes], type=pa.decimal128(12, 3)),
-            pa.array([o.is_active for o in outcomes], type=pa.bool_()),
-        ],
-        names=["key", "name", "odds", "is_active"],
-    )
-    return _series(pa.ListArray.from_arrays(pa.array(offsets, type=pa.int32()), fields))
-
-
-def _series(array: pa.Array) -> pl.Series:
-    series = pl.from_arrow(array)
-    assert isinstance(series, pl.Series)
-    return series

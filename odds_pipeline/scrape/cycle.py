@@ -22,6 +22,7 @@ from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import try_cycle_lock
 from odds_pipeline.database.record import WriteRecord
+from odds_pipeline.database.remap import remap_if_learnt
 from odds_pipeline.database.runs import Trigger, beat, fail_run, open_run, start_run
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.markets.mapper import Mapper
@@ -171,6 +172,7 @@ def _scrape(
 ) -> tuple[Cycle, dict[str, Collected]]:
     mapper = Mapper.load()
     cycle_at = clock.now()
+    remap_if_learnt(database, mapper, now=cycle_at)
     run_id = open_run(database, trigger=trigger, now=cycle_at, dagster_run_id=dagster_run_id)
     with failing_run(database, run_id, clock=clock):
         start_run(database, run_id, now=cycle_at, settings=settings, catalogue_version=mapper.version)

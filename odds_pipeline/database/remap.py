@@ -1,0 +1,332 @@
+"""Moving stored markets to where the catalogue, having learnt more, says that they belong: one timeline each.
+
+Current and history hang on a market's integer id, so a market whose place is free moves by changing its own row. One
+that is split, or whose place is taken already, has its history rows rewritten. Retired days keep the old ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import psycopg
+
+from odds_pipeline.database.dictionaries import Label, OutcomeSet, label_ids, market_type_ids, outcome_set_ids
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.database.partitions import list_partitions
+from odds_pipeline.markets.mapper import Mapper, Target
+from odds_pipeline.markets.remap import Move, moves
+from odds_pipeline.odds.replay import fingerprint_of
+from odds_pipeline.odds.timeline import Moment, joined, packed, part_of, read
+
+_UNKNOWN_LABEL = 0
+"""Label fingerprint of a moved market: the next sighting fills its words in, without history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remapped:
+    """What a remap did: stored markets looked at, moved in place, split or joined with one already there."""
+
+    markets: int
+    moved: int
+    rewritten: int
+
+
+class _Group(NamedTuple):
+    """Markets that look alike, so that one judgement serves all of them."""
+
+    bookmaker: str
+    market_id: str
+    line: Decimal | None
+    source_market_id: str
+    source_specifier: str | None
+    outcome_set: OutcomeSet
+    label: Label
+    markets: list[tuple[int, int]]
+    """(market id, event_bookmaker id) of each."""
+
+
+def remap_if_learnt(database: Database, mapper: Mapper, *, now: datetime) -> Remapped | None:
+    """Remap when the catalogue differs from the one that stored what is there; None when it does not."""
+    with database.connect() as connection:
+        row = connection.execute("SELECT catalogue_version FROM pipeline_settings").fetchone()
+    if row is not None and row[0] == mapper.version:
+        return None
+    return remap(database, mapper, now=now)
+
+
+def remap(database: Database, mapper: Mapper, *, now: datetime) -> Remapped:
+    """Move every stored market that the catalogue places elsewhere now, in one transaction under the writer's lock.
+
+    The odds, their times and their runs stay as they were; only identities change. Running it again changes nothing.
+    """
+    looked_at = moved = rewritten = 0
+    with database.connect() as connection, connection.transaction():
+        take_writer_lock(connection)
+        for group in _groups(connection):
+            looked_at += len(group.markets)
+            found = moves(
+                mapper,
+                bookmaker=group.bookmaker,
+                source_market_id=group.source_market_id,
+                source_specifier=group.source_specifier,
+                market_id=group.market_id,
+                line=group.line,
+                outcomes=dict(zip(group.outcome_set.keys, group.outcome_set.names, strict=True)),
+            )
+            if found is None:
+                continue
+            taken = _taken(connection, group, found)
+            free = [market for market in group.markets if market[1] not in taken]
+            if len(found) == 1 and _is_one_to_one(found[0]):
+                _move_in_place(connection, group, found[0], [market_id for market_id, _ in free])
+                moved += len(free)
+            else:
+                taken |= {listing_id for _, listing_id in free}
+            for market_id, listing_id in group.markets:
+                if listing_id in taken:
+                    _rewrite(connection, group, found, market_id, listing_id)
+                    rewritten += 1
+        connection.execute(
+            "UPDATE pipeline_settings SET catalogue_version = %s, updated_at = %s", [mapper.version, now]
+        )
+    return Remapped(looked_at, moved, rewritten)
+
+
+def _groups(connection: psycopg.Connection) -> list[_Group]:
+    rows = connection.execute(
+        """
+        SELECT bookmaker.slug, type.betpawa_market_id, market.line, source.source_market_id, source.source_specifier,
+               outcome_set.keys, outcome_set.names, label.name, label.handicap_type, label.market_groups,
+               array_agg(market.id ORDER BY market.id), array_agg(market.event_bookmaker_id ORDER BY market.id)
+        FROM markets AS market
+        JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id
+        JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+        JOIN market_types AS type ON type.id = market.market_type_id
+        JOIN market_sources AS source ON source.id = market.source_id
+        JOIN outcome_sets AS outcome_set ON outcome_set.id = market.outcome_set_id
+        JOIN market_labels AS label ON label.id = market.label_id
+        WHERE source.source_market_id IS NOT NULL
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        """
+    )
+    return [
+        _Group(
+            bookmaker=row[0],
+            market_id=row[1],
+            line=row[2],
+            source_market_id=row[3],
+            source_specifier=row[4],
+            outcome_set=OutcomeSet(tuple(row[5]), tuple(row[6])),
+            label=Label(row[7], row[8], tuple(row[9])),
+            markets=list(zip(row[10], row[11], strict=True)),
+        )
+        for row in rows
+    ]
+
+
+def _is_one_to_one(move: Move) -> bool:
+    return len({key for key, _ in move.outcomes.values()}) == len(move.outcomes)
+
+
+def _taken(connection: psycopg.Connection, group: _Group, found: Sequence[Move]) -> set[int]:
+    """Listings of the group at which one of the moves' places is another market's already."""
+    types = market_type_ids(connection, [move.target.market_id for move in found])
+    rows = connection.execute(
+        """
+        SELECT market.event_bookmaker_id
+        FROM unnest(%s::int[], %s::numeric[]) AS place (type_id, line)
+        JOIN markets AS market
+          ON market.market_type_id = place.type_id AND market.line IS NOT DISTINCT FROM place.line
+        WHERE market.event_bookmaker_id = ANY(%s) AND market.id <> ALL(%s)
+        """,
+        [
+            [types[move.target.market_id] for move in found],
+            [move.target.line for move in found],
+            [listing_id for _, listing_id in group.markets],
+            [market_id for market_id, _ in group.markets],
+        ],
+    )
+    return {row[0] for row in rows}
+
+
+def _move_in_place(connection: psycopg.Connection, group: _Group, move: Move, market_ids: list[int]) -> None:
+    """Give the markets their new identity; states keep their bytes, because the outcomes keep their places."""
+    if not market_ids:
+        return
+    renamed = [move.outcomes[key] for key in group.outcome_set.keys]
+    outcome_set = OutcomeSet(tuple(key for key, _ in renamed), tuple(name for _, name in renamed))
+    connection.execute(
+        """
+        UPDATE markets SET market_type_id = %s, line = %s, label_id = %s, outcome_set_id = %s,
+                           handicap_home = %s, handicap_away = %s, label_fingerprint = %s
+        WHERE id = ANY(%s)
+        """,
+        [
+            market_type_ids(connection, [move.target.market_id])[move.target.market_id],
+            move.target.line,
+            _label_id(connection, group, move.target),
+            outcome_set_ids(connection, [outcome_set])[outcome_set],
+            move.target.handicap_home,
+            move.target.handicap_away,
+            _UNKNOWN_LABEL,
+            market_ids,
+        ],
+    )
+    states = connection.execute(
+        "SELECT state, market_id FROM current_odds WHERE market_id = ANY(%s)", [market_ids]
+    ).fetchall()
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE current_odds SET fingerprint = %s WHERE market_id = %s",
+            [(fingerprint_of(state, list(outcome_set.keys)), market_id) for state, market_id in states],
+        )
+
+
+def _rewrite(
+    connection: psycopg.Connection, group: _Group, found: Sequence[Move], market_id: int, listing_id: int
+) -> None:
+    """Split the market's timeline over the moves' places, each part before what is there already."""
+    timeline = _timeline(connection, market_id, group.outcome_set)
+    stays = False
+    for move in found:
+        part = part_of(timeline, {old: new for old, (new, _) in move.outcomes.items()})
+        names = dict(move.outcomes.values())
+        place = _market_at(connection, move.target, listing_id)
+        if place is None:
+            target_id = _copy_market(connection, group, move.target, market_id)
+            _store(connection, target_id, part, names, last_seen_of=market_id)
+        elif place == market_id:
+            stays = True
+            _store(connection, market_id, part, names, last_seen_of=market_id)
+        else:
+            present = _outcome_set(connection, place)
+            there = dict(zip(present.keys, present.names, strict=True))
+            older = joined(part, _timeline(connection, place, present))
+            _store(connection, place, older, there | {key: names[key] for key in names if key not in there})
+    if not stays:
+        connection.execute("DELETE FROM odds_history WHERE market_id = %s", [market_id])
+        connection.execute("DELETE FROM current_odds WHERE market_id = %s", [market_id])
+        connection.execute("DELETE FROM markets WHERE id = %s", [market_id])
+
+
+def _timeline(connection: psycopg.Connection, market_id: int, outcome_set: OutcomeSet) -> list[Moment]:
+    """The market's history. Current is its last row, and the only one left when all its days are retired."""
+    rows = connection.execute(
+        """
+        SELECT captured_at, run_id, state FROM odds_history WHERE market_id = %(id)s
+        UNION SELECT captured_at, run_id, state FROM current_odds WHERE market_id = %(id)s
+        ORDER BY captured_at
+        """,
+        {"id": market_id},
+    )
+    return [read(captured_at, run_id, state, outcome_set.keys) for captured_at, run_id, state in rows]
+
+
+def _market_at(connection: psycopg.Connection, target: Target, listing_id: int) -> int | None:
+    row = connection.execute(
+        """
+        SELECT market.id FROM markets AS market JOIN market_types AS type ON type.id = market.market_type_id
+        WHERE market.event_bookmaker_id = %s AND type.betpawa_market_id = %s
+          AND market.line IS NOT DISTINCT FROM %s::numeric
+        """,
+        [listing_id, target.market_id, target.line],
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _outcome_set(connection: psycopg.Connection, market_id: int) -> OutcomeSet:
+    row = connection.execute(
+        """
+        SELECT keys, names FROM outcome_sets AS outcome_set JOIN markets AS market
+          ON market.outcome_set_id = outcome_set.id WHERE market.id = %s
+        """,
+        [market_id],
+    ).fetchone()
+    assert row is not None
+    return OutcomeSet(tuple(row[0]), tuple(row[1]))
+
+
+def _copy_market(connection: psycopg.Connection, group: _Group, target: Target, market_id: int) -> int:
+    """A market of the same listing and source at the target's place."""
+    row = connection.execute(
+        """
+        INSERT INTO markets (event_bookmaker_id, market_type_id, label_id, source_id, outcome_set_id,
+                             label_fingerprint, line, handicap_home, handicap_away)
+        SELECT event_bookmaker_id, %s, %s, source_id, outcome_set_id, %s, %s, %s, %s FROM markets WHERE id = %s
+        RETURNING id
+        """,
+        [
+            market_type_ids(connection, [target.market_id])[target.market_id],
+            _label_id(connection, group, target),
+            _UNKNOWN_LABEL,
+            target.line,
+            target.handicap_home,
+            target.handicap_away,
+            market_id,
+        ],
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _store(
+    connection: psycopg.Connection,
+    market_id: int,
+    timeline: Sequence[Moment],
+    names: Mapping[str, str],
+    *,
+    last_seen_of: int | None = None,
+) -> None:
+    """Make ``timeline`` the market's history and its end the market's current state, in a set of ``names``."""
+    outcome_set = OutcomeSet(tuple(names), tuple(names.values()))
+    set_id = outcome_set_ids(connection, [outcome_set])[outcome_set]
+    connection.execute("UPDATE markets SET outcome_set_id = %s WHERE id = %s", [set_id, market_id])
+    connection.execute("DELETE FROM odds_history WHERE market_id = %s", [market_id])
+    days = {partition.first_day for partition in list_partitions(connection)}
+    rows = [(moment, packed(moment, outcome_set.keys)) for moment in timeline]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO odds_history (captured_at, market_id, run_id, state) VALUES (%s, %s, %s, %s)",
+            [
+                (moment.captured_at, market_id, moment.run_id, state)
+                for moment, state in rows
+                if moment.captured_at.date() in days
+            ],
+        )
+    if not rows:
+        return
+    last, state = rows[-1]
+    connection.execute(
+        """
+        INSERT INTO current_odds (market_id, captured_at, run_id, state, fingerprint, unavailable_at, last_seen_at)
+        VALUES (%(id)s, %(at)s, %(run_id)s, %(state)s, %(fingerprint)s, %(gone_at)s,
+                (SELECT last_seen_at FROM current_odds WHERE market_id = %(seen_by)s))
+        ON CONFLICT (market_id) DO UPDATE
+        SET captured_at = excluded.captured_at, run_id = excluded.run_id, state = excluded.state,
+            fingerprint = excluded.fingerprint, unavailable_at = excluded.unavailable_at
+        """,
+        {
+            "id": market_id,
+            "at": last.captured_at,
+            "run_id": last.run_id,
+            "state": state,
+            "fingerprint": fingerprint_of(state, list(outcome_set.keys)),
+            "gone_at": last.captured_at if last.is_unavailable else None,
+            "seen_by": last_seen_of,
+        },
+    )
+
+
+def _label_id(connection: psycopg.Connection, group: _Group, target: Target) -> int:
+    """The words at the new place: the target's where it has any, else the stored ones."""
+    label = Label(
+        target.name or group.label.name,
+        target.handicap_type,
+        group.label.market_groups if target.groups is None else tuple(target.groups),
+    )
+    return label_ids(connection, [label])[label]
