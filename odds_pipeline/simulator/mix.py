@@ -254,7 +254,7 @@ def _per_player(unit: Unit) -> Iterable[Unit]:
 def _per_pair(unit: Unit) -> Iterable[Unit]:
     """``unit`` once for each of a few pairs of opponents."""
     for pair in range(_PAIRS):
-        yield replace(unit, player=pair, order=unit.order + 0.1 * pair)
+        yield replace(unit, player=2 * pair, order=unit.order + 0.1 * pair)
 
 
 def _own_line(specifier: str) -> Decimal | None:

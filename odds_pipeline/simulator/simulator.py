@@ -89,6 +89,13 @@ class Simulator:
         """The process id of a simulator in a process of its own, None in a thread."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped, and its process, if it has one of its own, has not died."""
+        if self._process is not None:
+            return self._process.poll() is None
+        return self._thread is not None and self._thread.is_alive()
+
     def start(self) -> Self:
         """Start serving. Raises ``OSError`` (port taken), ``CapturesError``, ``SimulatorFailed``."""
         if self._own_process:

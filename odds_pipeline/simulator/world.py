@@ -24,7 +24,7 @@ Sizes = Literal["audit", "full"]
 #: Units on the smallest match and how steeply their number rises with the match's size, so that sizes are those of
 #: the 199-event audit (means of 56 betPawa types, 193 and 168 markets) or of the full captures (reference, section 4).
 _SIZES: dict[Sizes, dict[str, tuple[int, float]]] = {
-    "audit": {"betpawa": (12, 1.6), "sportybet": (60, 6.6), "bet9ja": (60, 2.3)},
+    "audit": {"betpawa": (12, 1.85), "sportybet": (60, 6.6), "bet9ja": (60, 2.2)},
     "full": {"betpawa": (80, 1.0), "sportybet": (370, 1.5), "bet9ja": (200, 1.5)},
 }
 
