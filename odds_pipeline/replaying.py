@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.listings import register_bookmakers
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.runs import open_run, start_run
 from odds_pipeline.database.write import write_cycle
@@ -81,7 +82,7 @@ def replay(
     summary = ReplaySummary()
     for observations, coverage in _files(path):
         if new_bookmakers:
-            _register(database, observations["bookmaker"].unique().sort().to_list())
+            register_bookmakers(database, {slug: slug for slug in observations["bookmaker"].unique().sort()})
         for cycle_at, rows, answers in _cycles(observations, coverage, complete=complete):
             run_id = open_run(database, trigger="backfill", now=cycle_at)
             start_run(database, run_id, now=cycle_at, settings=settings)
@@ -150,10 +151,3 @@ def _whole_offers(rows: pl.DataFrame, cycle_at: datetime) -> pl.DataFrame:
         ]
     )
 
-
-def _register(database: Database, slugs: list[str]) -> None:
-    with database.connect() as connection, connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO bookmakers (slug, name) VALUES (%s, %s) ON CONFLICT (slug) DO NOTHING",
-            [(slug, slug) for slug in slugs],
-        )

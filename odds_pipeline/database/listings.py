@@ -6,13 +6,15 @@ event of its own until it learns one. Runs inside the writer's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 import psycopg
+
+from odds_pipeline.database.engine import Database
 
 CANONICAL_BOOKMAKER = "betpawa"
 UNKNOWN_COUNTRY = "Unknown"
@@ -92,6 +94,14 @@ def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, 
         },
         orient="row",
     )
+
+
+def register_bookmakers(database: Database, names: Mapping[str, str]) -> None:
+    """Make bookmakers (slug to name) known to the database; those that are stay as they are (B-33)."""
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO bookmakers (slug, name) VALUES (%s, %s) ON CONFLICT (slug) DO NOTHING", list(names.items())
+        )
 
 
 def bookmaker_ids(connection: psycopg.Connection, slugs: list[str]) -> dict[str, int]:
@@ -218,7 +228,9 @@ def _link_to_events(
         for row in connection.execute(
             """
             DELETE FROM events AS event WHERE event.id = ANY(%s)
-            AND NOT EXISTS (SELECT FROM event_bookmakers WHERE event_id = event.id) RETURNING event.id
+              AND NOT EXISTS (SELECT FROM event_bookmakers WHERE event_id = event.id)
+              AND NOT EXISTS (SELECT FROM odds_snapshots WHERE event_id = event.id)
+            RETURNING event.id
             """,
             [sorted(left)],
         )

@@ -20,6 +20,7 @@ import polars as pl
 from odds_pipeline.bookmakers.registry import bookmaker
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.listings import register_bookmakers
 from odds_pipeline.database.locks import try_cycle_lock
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.remap import remap_if_learnt
@@ -172,6 +173,8 @@ def _scrape(
 ) -> tuple[Cycle, dict[str, Collected]]:
     mapper = Mapper.load()
     cycle_at = clock.now()
+    asked = [bookmaker(slug, settings) for slug in slugs]
+    register_bookmakers(database, {each.slug: each.name for each in asked})
     remap_if_learnt(database, mapper, now=cycle_at)
     run_id = open_run(database, trigger=trigger, now=cycle_at, dagster_run_id=dagster_run_id)
     with failing_run(database, run_id, clock=clock):
@@ -179,7 +182,7 @@ def _scrape(
         staging = Staging(staging_root, run_id)
         collected = asyncio.run(
             collect(
-                [bookmaker(slug, settings) for slug in slugs],
+                asked,
                 run_id=run_id,
                 cycle_at=cycle_at,
                 settings=settings,
