@@ -119,8 +119,7 @@ class PlainModel:
         for market_key, outcomes in answer.markets.items():
             market = listing.markets.get(market_key)
             offered = frozenset((name, active, odds if active else None) for name, (odds, active) in outcomes.items())
-            is_change = market is None or market.gone_at is not None or market.offer() != offered
-            if not is_change:
+            if market is not None and market.gone_at is None and market.offer() == offered:
                 market.own_sighting = None
                 continue
             if not changes_count:

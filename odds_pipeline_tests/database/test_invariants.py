@@ -27,12 +27,13 @@ MARKETS: tuple[MarketKey, ...] = (
     ("5000", Decimal("2.500")),
     ("sportybet:900[minute=5]", Decimal("-0.750")),
 )
-PRICES = [Decimal(price) for price in ("1.010", "2.500", "2.505", "163.830", "163.840", "999999.999", "1000000.000")]
+PRICES: list[Decimal | None] = [
+    Decimal(price) for price in ("1.010", "2.500", "2.505", "163.830", "163.840", "999999.999", "1000000.000")
+]
 
 outcome = st.tuples(st.sampled_from(PRICES), st.booleans())
-outcomes = st.dictionaries(st.sampled_from(["a", "b", "c"]), outcome, min_size=1, max_size=3).flatmap(
-    lambda chosen: st.permutations(list(chosen.items())).map(dict)
-)
+some_outcomes = st.dictionaries(st.sampled_from(["a", "b", "c"]), outcome, min_size=1, max_size=3)
+outcomes = some_outcomes.flatmap(lambda chosen: st.permutations(list(chosen.items())).map(dict))
 
 
 @st.composite
@@ -63,7 +64,7 @@ def histories(draw: st.DrawFn) -> list[Cycle]:
         "e3": START + timedelta(minutes=draw(st.integers(3, 60))),
     }
     cycles: list[Cycle] = []
-    for number in range(draw(st.integers(4, 12))):
+    for number in range(draw(st.integers(8, 12))):
         if cycles and draw(st.integers(0, 9)) == 0:
             cycles.append(cycles[-1])
             continue
@@ -83,9 +84,13 @@ def histories(draw: st.DrawFn) -> list[Cycle]:
     return cycles
 
 
+#: At least 8 cycles each: more than 500 in all. Not shrunk, which would take minutes on a database.
+EXAMPLES = 64
+
+
 @pytest.mark.timeout(900)
 @settings(
-    max_examples=70,
+    max_examples=EXAMPLES,
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
