@@ -1,1 +1,1 @@
-"""PostgreSQL: the embedded server, connections, schema and migrations, and everything that reads or writes odds there."""
+"""PostgreSQL: the embedded server, connections, the schema, and everything that reads or writes odds there."""
