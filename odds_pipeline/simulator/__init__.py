@@ -5,6 +5,7 @@
 
 from odds_pipeline.simulator.captures import CapturesError
 from odds_pipeline.simulator.faults import Fault, FaultKind
+from odds_pipeline.simulator.latency import Latency
 from odds_pipeline.simulator.simulator import Simulator, SimulatorFailed
 
-__all__ = ["CapturesError", "Fault", "FaultKind", "Simulator", "SimulatorFailed"]
+__all__ = ["CapturesError", "Fault", "FaultKind", "Latency", "Simulator", "SimulatorFailed"]

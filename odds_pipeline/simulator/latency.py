@@ -31,6 +31,8 @@ REALISTIC: Mapping[str, Latency] = {
 }
 
 
-def preset(name: LatencyPreset) -> Mapping[str, Latency]:
-    """Answer times by bookmaker; ``none`` answers at once."""
-    return REALISTIC if name == "realistic" else {}
+def answer_times(wanted: LatencyPreset | Mapping[str, Latency]) -> Mapping[str, Latency]:
+    """Answer times by bookmaker: those of a preset, or the given ones; a bookmaker without any answers at once."""
+    if isinstance(wanted, str):
+        return REALISTIC if wanted == "realistic" else {}
+    return wanted

@@ -13,7 +13,7 @@ import uvicorn
 from odds_pipeline.clock import Clock
 from odds_pipeline.simulator.app import Application, ConnectionProtocol
 from odds_pipeline.simulator.captures import CapturedOffer
-from odds_pipeline.simulator.latency import LatencyPreset, preset
+from odds_pipeline.simulator.latency import Latency, LatencyPreset, answer_times
 from odds_pipeline.simulator.schedule import BOOKMAKERS, EPOCH
 from odds_pipeline.simulator.world import Offer, Sizes, World
 
@@ -31,7 +31,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 200
     seed: int = 1
     port: int = 0
-    latency: LatencyPreset = "none"
+    latency: LatencyPreset | dict[str, Latency] = "none"
     markets: Sizes = "audit"
     period_s: float = 300.0
     captures: str | None = None
@@ -60,7 +60,7 @@ class Server:
         self.application = Application(
             offer,
             clock=clock,
-            latency=preset(options.latency),
+            latency=answer_times(options.latency),
             seed=options.seed,
             on_advance=self._renderer.wake if self._renderer else lambda: None,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -15,7 +16,7 @@ import msgspec
 
 from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.simulator.faults import Fault
-from odds_pipeline.simulator.latency import LatencyPreset
+from odds_pipeline.simulator.latency import Latency, LatencyPreset
 from odds_pipeline.simulator.server import Options, Server, base_urls, environment
 from odds_pipeline.simulator.world import Sizes
 
@@ -31,7 +32,8 @@ class Simulator:
     """The three bookmakers on loopback while the ``with`` block lasts.
 
     ``own_process`` keeps its work away from the caller's interpreter; then only a ``SystemClock`` can be passed on.
-    ``period`` is the time in which 5 % of the markets move; ``captures`` serves a folder of real answers instead.
+    ``latency`` is a preset, or answer times by bookmaker. ``period`` is the time in which 5 % of the markets move;
+    ``captures`` serves a folder of real answers instead.
 
     >>> with Simulator(events=20) as simulator:
     ...     simulator.urls["betpawa"]
@@ -45,7 +47,7 @@ class Simulator:
         events: int = 200,
         seed: int = 1,
         port: int = 0,
-        latency: LatencyPreset = "none",
+        latency: LatencyPreset | Mapping[str, Latency] = "none",
         markets: Sizes = "audit",
         period: timedelta = timedelta(minutes=5),
         captures: Path | None = None,
@@ -61,7 +63,7 @@ class Simulator:
             events=events,
             seed=seed,
             port=port,
-            latency=latency,
+            latency=latency if isinstance(latency, str) else dict(latency),
             markets=markets,
             period_s=period.total_seconds(),
             captures=None if captures is None else str(captures),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from random import Random
 
 import httpx
 import psutil
@@ -16,7 +17,8 @@ import pytest
 
 from odds_pipeline.clock import ManualClock, SystemClock
 from odds_pipeline.settings import Settings
-from odds_pipeline.simulator import Simulator, SimulatorFailed
+from odds_pipeline.simulator import Latency, Simulator, SimulatorFailed
+from odds_pipeline.simulator.latency import REALISTIC
 from odds_pipeline_tests.simulator.asking import MOMENT, Asker
 
 
@@ -61,12 +63,25 @@ def test_without_gzip_the_same_answer_comes_plain(running: Simulator) -> None:
     assert int(zipped.headers["content-length"]) < len(plain.content) / 4
 
 
-def test_latency_is_that_of_the_bookmaker() -> None:
-    with Simulator(events=5, clock=ManualClock(MOMENT), latency="realistic") as simulator, Asker(simulator) as ask:
-        for slug, least, most in (("betpawa", 0.15, 1.0), ("bet9ja", 0.3, 1.4)):
-            start = time.perf_counter()
-            ask.discovery(slug)
-            assert least < time.perf_counter() - start < most
+@pytest.mark.parametrize(
+    ("slug", "mean", "p95"), [("betpawa", 0.380, 0.517), ("sportybet", 0.589, 0.979), ("bet9ja", 0.641, 0.841)]
+)
+def test_realistic_latency_has_the_mean_and_tail_that_were_measured(slug: str, mean: float, p95: float) -> None:
+    random = Random(1)
+    times = sorted(REALISTIC[slug].draw(random) for _ in range(20_000))
+    assert sum(times) / len(times) == pytest.approx(mean, rel=0.02)
+    assert times[19_000] == pytest.approx(p95, rel=0.03)
+
+
+def test_an_answer_takes_the_time_of_its_bookmaker() -> None:
+    slow = {"sportybet": Latency(mean=0.8, spread=0)}
+    with Simulator(events=5, clock=ManualClock(MOMENT), latency=slow) as simulator, Asker(simulator) as ask:
+        start = time.perf_counter()
+        ask.discovery("sportybet")
+        middle = time.perf_counter()
+        ask.discovery("betpawa")
+        assert middle - start >= 0.8
+        assert time.perf_counter() - middle < 0.8
 
 
 def test_requests_are_counted(running: Simulator) -> None:
