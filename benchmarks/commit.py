@@ -99,9 +99,7 @@ class _Commit:
     def _write(self, staging: Staging, number: int, run_id: int) -> tuple[Seconds, Seconds, WriteRecord]:
         answers, prepare = timed(lambda: prepared(staging, number))
         record, write = timed(
-            lambda: write_cycle(
-                self._database, answers, run_id=run_id, settings=_SETTINGS, now=answers.as_of
-            )
+            lambda: write_cycle(self._database, answers, run_id=run_id, settings=_SETTINGS, now=answers.as_of)
         )
         return prepare, write, record
 

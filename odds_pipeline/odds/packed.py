@@ -23,10 +23,11 @@ from typing import NamedTuple
 LARGEST_PRICE_THOUSANDTHS = 1_000_000_000
 """A million: the largest price that is stored."""
 
-_WIDE = 0b01
-_UNAVAILABLE = 0b10
-_NARROW_LIMIT = 1 << 14
-_NARROW_STATUS_SHIFT, _WIDE_STATUS_SHIFT = 14, 30
+WIDE = 0b01
+UNAVAILABLE = 0b10
+NARROW_LIMIT = 1 << 14
+"""Hundredths from which on a price is wide."""
+NARROW_STATUS_SHIFT, WIDE_STATUS_SHIFT = 14, 30
 
 
 class OutcomeStatus(IntEnum):
@@ -56,32 +57,32 @@ def pack(outcomes: Sequence[tuple[int, int]], *, is_unavailable: bool = False) -
     widest = max((price for _, price in outcomes), default=0)
     if widest > LARGEST_PRICE_THOUSANDTHS or any(price < 0 for _, price in outcomes):
         raise ValueError(f"price of {widest} thousandths cannot be stored; it must lie between 0 and 1,000,000")
-    header = _UNAVAILABLE if is_unavailable else 0
-    if widest < _NARROW_LIMIT * 10 and not any(price % 10 for _, price in outcomes):
+    header = UNAVAILABLE if is_unavailable else 0
+    if widest < NARROW_LIMIT * 10 and not any(price % 10 for _, price in outcomes):
         return struct.pack(
-            f">B{len(outcomes)}H", header, *[status << _NARROW_STATUS_SHIFT | price // 10 for status, price in outcomes]
+            f">B{len(outcomes)}H", header, *[status << NARROW_STATUS_SHIFT | price // 10 for status, price in outcomes]
         )
     return struct.pack(
-        f">B{len(outcomes)}I", header | _WIDE, *[status << _WIDE_STATUS_SHIFT | price for status, price in outcomes]
+        f">B{len(outcomes)}I", header | WIDE, *[status << WIDE_STATUS_SHIFT | price for status, price in outcomes]
     )
 
 
 def unpack(state: bytes) -> State:
     """Read packed bytes back. Raises ``ValueError`` for bytes that are no state."""
-    if not state or state[0] & ~(_WIDE | _UNAVAILABLE):
+    if not state or state[0] & ~(WIDE | UNAVAILABLE):
         raise ValueError(f"not a packed state: {state.hex() or 'no bytes'}")
-    if state[0] & _WIDE:
+    if state[0] & WIDE:
         words = struct.unpack(f">{(len(state) - 1) // 4}I", state[1:])
-        outcomes = [PackedOutcome(OutcomeStatus(w >> _WIDE_STATUS_SHIFT), w & 0x3FFFFFFF) for w in words]
+        outcomes = [PackedOutcome(OutcomeStatus(w >> WIDE_STATUS_SHIFT), w & 0x3FFFFFFF) for w in words]
     else:
         words = struct.unpack(f">{(len(state) - 1) // 2}H", state[1:])
-        outcomes = [PackedOutcome(OutcomeStatus(w >> _NARROW_STATUS_SHIFT), (w & 0x3FFF) * 10) for w in words]
-    return State(bool(state[0] & _UNAVAILABLE), tuple(outcomes))
+        outcomes = [PackedOutcome(OutcomeStatus(w >> NARROW_STATUS_SHIFT), (w & 0x3FFF) * 10) for w in words]
+    return State(bool(state[0] & UNAVAILABLE), tuple(outcomes))
 
 
 def with_availability(state: bytes, *, is_unavailable: bool) -> bytes:
     """The same outcomes, available or not."""
-    header = state[0] | _UNAVAILABLE if is_unavailable else state[0] & ~_UNAVAILABLE
+    header = state[0] | UNAVAILABLE if is_unavailable else state[0] & ~UNAVAILABLE
     return bytes((header,)) + state[1:]
 
 
