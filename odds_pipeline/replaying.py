@@ -19,7 +19,7 @@ from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.runs import open_run, start_run
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.odds.answers import OPTIONAL_COVERAGE, prepare, with_comparison_columns
-from odds_pipeline.odds.frames import coverage_frame, discovery_row, require_schema
+from odds_pipeline.odds.frames import SchemaMismatch, conformed, coverage_frame, discovery_row, require_schema
 from odds_pipeline.odds.observation import COVERAGE_SCHEMA, OBSERVATION_SCHEMA, AnswerStatus
 from odds_pipeline.settings import Settings
 
@@ -77,7 +77,8 @@ def replay(
     about absent events; ``complete`` says that each bookmaker present in a cycle was covered wholly (and switches the
     guard against mass disappearance off). ``new_bookmakers`` creates bookmakers that are not registered.
 
-    Raises ``NothingToReplay``, ``SchemaMismatch`` and ``UnknownBookmaker`` before anything of the file is written.
+    Raises ``NothingToReplay`` and ``SchemaMismatch`` before anything of the file in question is written, and
+    ``UnknownBookmaker`` before anything of the cycle is.
     """
     summary = ReplaySummary()
     for observations, coverage in _files(path):
@@ -96,34 +97,65 @@ def replay(
     return summary
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An observation file and the cycles that it spans."""
+
+    path: Path
+    first: datetime
+    last: datetime
+
+    @property
+    def coverage(self) -> Path:
+        return self.path.with_name(self.path.name.removesuffix(".parquet") + _COVERAGE_SUFFIX)
+
+
 def _files(path: Path) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
-    """Each file's checked rows, files in the order of their first cycle."""
+    """Checked rows in time order: file by file, those whose cycles overlap together."""
     if not path.exists():
         raise NothingToReplay(f"{path} does not exist")
     candidates = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
-    files = [file for file in candidates if not file.name.endswith(_COVERAGE_SUFFIX)]
+    files = [_spanned(file) for file in candidates if not file.name.endswith(_COVERAGE_SUFFIX)]
     if not files:
         raise NothingToReplay(f"{path} holds no observation file (*.parquet)")
-    for file in files:
-        require_schema(pl.scan_parquet(file), OBSERVATION_SCHEMA, source=str(file))
-    for file in sorted(files, key=_first_cycle):
-        yield with_comparison_columns(pl.read_parquet(file)), _coverage_beside(file)
+    together: list[_File] = []
+    for file in sorted(files, key=lambda file: (file.first, file.path)):
+        if together and file.first > max(each.last for each in together):
+            yield _read(together)
+            together = []
+        together.append(file)
+    yield _read(together)
 
 
-def _first_cycle(file: Path) -> datetime:
-    first = pl.scan_parquet(file).select(pl.col("cycle_at").min()).collect().item()
+def _spanned(file: Path) -> _File:
+    try:
+        span = pl.scan_parquet(file).select(first=pl.col("cycle_at").min(), last=pl.col("cycle_at").max()).collect()
+    except pl.exceptions.PolarsError as error:
+        raise SchemaMismatch(f"{file} is not an observation file: {str(error).splitlines()[0]}") from error
+    first, last = span.row(0)
     if first is None:
         raise NothingToReplay(f"{file} holds no rows")
-    return first
+    return _File(file, first, last)
 
 
-def _coverage_beside(file: Path) -> pl.DataFrame | None:
-    beside = file.with_name(file.name.removesuffix(".parquet") + _COVERAGE_SUFFIX)
-    if not beside.exists():
-        return None
-    coverage = pl.read_parquet(beside)
-    require_schema(coverage, COVERAGE_SCHEMA, source=str(beside), optional=OPTIONAL_COVERAGE)
-    return coverage
+def _read(files: list[_File]) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    observations: list[pl.DataFrame] = []
+    coverage: list[pl.DataFrame] = []
+    for file in files:
+        rows = conformed(pl.read_parquet(file.path), OBSERVATION_SCHEMA, source=str(file.path))
+        require_schema(rows, OBSERVATION_SCHEMA, source=str(file.path))
+        observations.append(rows.select(*OBSERVATION_SCHEMA))
+        if file.coverage.exists():
+            answers = conformed(pl.read_parquet(file.coverage), COVERAGE_SCHEMA, source=str(file.coverage))
+            require_schema(answers, COVERAGE_SCHEMA, source=str(file.coverage), optional=OPTIONAL_COVERAGE)
+            coverage.append(answers)
+    if coverage and len(coverage) < len(files):
+        alone = next(file.path for file in files if not file.coverage.exists())
+        raise SchemaMismatch(f"{alone} has no coverage file, but others of the same cycles have one")
+    return (
+        with_comparison_columns(pl.concat(observations)),
+        pl.concat(coverage, how="diagonal") if coverage else None,
+    )
 
 
 def _cycles(
@@ -150,4 +182,3 @@ def _whole_offers(rows: pl.DataFrame, cycle_at: datetime) -> pl.DataFrame:
             for bookmaker, captured_at in arrivals.iter_rows()
         ]
     )
-

@@ -135,6 +135,43 @@ def discovery_row(
     }
 
 
+def conformed(
+    frame: pl.DataFrame, schema: Mapping[str, pl.DataType | type[pl.DataType]], *, source: str
+) -> pl.DataFrame:
+    """The frame with columns cast to ``schema`` where that loses nothing: nulls without a type, another unit or width.
+
+    For files that others wrote. Columns that would lose something stay as they are, for ``require_schema`` to name;
+    columns beyond the schema stay too. Raises ``SchemaMismatch`` when a value does not fit its column.
+    """
+    casts = [pl.col(name).cast(kind) for name, kind in schema.items() if _is_lossless(frame.schema.get(name), kind)]
+    try:
+        return frame.with_columns(casts)
+    except pl.exceptions.PolarsError as error:
+        raise SchemaMismatch(f"{source} does not match its contract: {str(error).splitlines()[0]}") from error
+
+
+def _is_lossless(actual: Any, wanted: Any) -> bool:
+    if actual is None or actual == wanted:
+        return False
+    if isinstance(actual, pl.List) and isinstance(wanted, pl.List):
+        return _is_lossless(_instance(actual.inner), wanted.inner)
+    if isinstance(actual, pl.Struct) and isinstance(wanted, pl.Struct):
+        there = actual.to_schema()
+        return list(there) == list(wanted.to_schema()) and all(
+            kind == there[name] or _is_lossless(_instance(there[name]), kind)
+            for name, kind in wanted.to_schema().items()
+        )
+    if isinstance(actual, pl.Decimal) and isinstance(wanted, pl.Decimal):
+        return actual.scale <= wanted.scale
+    if isinstance(actual, pl.Datetime) and isinstance(wanted, pl.Datetime):
+        return actual.time_zone == wanted.time_zone
+    return isinstance(actual, (pl.Null, pl.Categorical, pl.Enum))
+
+
+def _instance(kind: Any) -> Any:
+    return kind() if isinstance(kind, type) else kind
+
+
 def require_schema(
     frame: pl.DataFrame | pl.LazyFrame,
     schema: Mapping[str, pl.DataType | type[pl.DataType]],
