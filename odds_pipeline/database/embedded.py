@@ -22,7 +22,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -192,6 +192,9 @@ class EmbeddedServer:
         postmaster = read_pid_file(self._cluster.path)
         if postmaster is not None:
             postmaster.stop(timeout_s=STOP_TIMEOUT_S)
+            if postmaster.socket_directory and not postmaster.socket_directory.is_relative_to(self._cluster.home):
+                with suppress(OSError):  # made in the temporary directory for a path that clients cannot use
+                    postmaster.socket_directory.rmdir()
 
     def _connect(self) -> psycopg.Connection:
         connection = psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10)

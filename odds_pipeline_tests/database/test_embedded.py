@@ -19,6 +19,7 @@ import psutil
 import psycopg
 import psycopg2
 import pytest
+from sqlalchemy import make_url
 
 from odds_pipeline.database.embedded import EmbeddedServer, EmbeddedServerError, stop_abandoned
 from odds_pipeline.database.programs import MAJOR_VERSION, ProgramFailed, Programs, find_programs
@@ -235,6 +236,8 @@ def test_a_path_of_any_kind_serves_every_client(server_directory: Path, name: st
         with adbc.connect(url) as arrow, arrow.cursor() as cursor:
             cursor.execute("SELECT 1")
             assert cursor.fetchone() == (1,)
+        socket_directory = Path(make_url(url).query["host"])  # pyright: ignore[reportArgumentType]
+    assert socket_directory.is_relative_to(server_directory) or not socket_directory.exists()
 
 
 def test_the_url_holds_whatever_libpq_variables_the_environment_has(
