@@ -16,6 +16,9 @@ from sqlalchemy.orm import DeclarativeBase
 
 OWNERS = ("team:odds",)
 
+_ITEMS_SHOWN = 3
+"""Items of a list in a cell of a sample: a market may have a hundred outcomes."""
+
 CHANGES = dg.AssetKey(["odds", "changes"])
 CURRENT = dg.AssetKey(["odds", "current"])
 HISTORY = dg.AssetKey(["odds", "history"])
@@ -123,7 +126,8 @@ def _readable(value: Any) -> str | int | float | bool | None:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_outcome(item) if isinstance(item, Mapping) else str(item) for item in value)
+        shown = [_outcome(item) if isinstance(item, Mapping) else str(item) for item in value[:_ITEMS_SHOWN]]
+        return ", ".join(shown) + (f", {len(value) - len(shown)} more" if len(value) > len(shown) else "")
     return value
 
 

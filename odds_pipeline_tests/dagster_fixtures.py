@@ -1,4 +1,4 @@
-"""Fixtures of the Dagster layer: a real instance on PostgreSQL, and the pipeline's definitions against the simulator."""
+"""Fixtures of the Dagster layer: a real instance on PostgreSQL, and the definitions against the simulator."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+from psycopg import sql
 from pydantic import SecretStr
 
 from odds_pipeline.clock import ManualClock
@@ -26,7 +28,7 @@ from odds_pipeline.partitions import partition_of
 from odds_pipeline.settings import BookmakerSettings, Settings
 from odds_pipeline.simulator.simulator import Simulator
 
-NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+NOON = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 """When the pipeline clock stands at the start of a test."""
 EVENTS = 6
 PERIOD = timedelta(minutes=5)
@@ -37,7 +39,7 @@ def dagster_template(postgres_server: EmbeddedServer) -> str:
     """The name of a database with Dagster's tables, to be copied."""
     name = "dagster_template"
     with closing(psycopg.connect(postgres_server.url("postgres"), autocommit=True)) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
     with dg.instance_for_test(overrides=_storage(postgres_server.url(name))):
         pass
     return name
@@ -48,12 +50,14 @@ def dagster_instance(postgres_server: EmbeddedServer, dagster_template: str) -> 
     """A real, empty Dagster instance whose runs, events and schedules are in PostgreSQL."""
     name = f"dagster_{uuid4().hex[:12]}"
     with closing(psycopg.connect(postgres_server.url("postgres"), autocommit=True)) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{dagster_template}"')
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(dagster_template))
+        )
         try:
             with dg.instance_for_test(overrides=_storage(postgres_server.url(name))) as instance:
                 yield instance
         finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _storage(url: str) -> dict[str, Any]:
@@ -93,17 +97,21 @@ class Pipeline:
         """Move the pipeline clock, which is the simulator's too."""
         self.clock.advance(by)
 
-    def tick(self, name: str) -> dg.SensorExecutionData:
+    def tick(self, name: str) -> SensorExecutionData:
         """Evaluate a sensor as the daemon would."""
         sensor = self.definitions.resolve_sensor_def(name)
         return sensor.evaluate_tick(
             dg.build_sensor_context(
                 instance=self.instance,
                 repository_def=self.definitions.get_repository_def(),
-                resources=dict(self.definitions.resources or {}),
+                resources=self.resources(),
                 sensor_name=name,
             )
         )
+
+    def resources(self) -> dict[str, Any]:
+        """What sensors are given."""
+        return {"settings": self.settings, "clock": self.clock, "database": self.database}
 
     def rows(self, query: Any, *parameters: object) -> list[tuple[Any, ...]]:
         """What a query on the odds database gives."""
@@ -126,8 +134,8 @@ def pipeline(
             for slug, url in simulator.urls.items()
         }
         settings = Settings(
-            database_url=SecretStr(migrated_database), data_dir=folder, guard_least_events=1_000, **sections
-        )
+            database_url=SecretStr(migrated_database), data_dir=folder, guard_least_events=1_000
+        ).model_copy(update=sections)
         database = Database(migrated_database)
         yield Pipeline(settings, clock, simulator, database, dagster_instance, build_definitions(settings, clock))
         database.dispose()

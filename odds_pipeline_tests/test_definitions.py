@@ -48,7 +48,7 @@ def test_only_history_is_partitioned_by_utc_day_and_backfilled_in_one_run():
 @pytest.mark.parametrize("key", ASSETS, ids=lambda key: key.to_user_string())
 def test_every_asset_says_what_it_is(key: dg.AssetKey):
     found = spec(key)
-    assert found.group_name in {"scrape", "odds", "reports"}
+    assert found.group_name == {"observations": key.path[0], "unmapped": "reports"}.get(key.path[-1], "odds")
     assert found.kinds
     assert found.owners == ["team:odds"]
     assert found.code_version

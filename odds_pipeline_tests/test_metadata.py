@@ -45,7 +45,7 @@ def test_a_sample_is_readable():
                     {"key": "1", "name": "Over", "odds": Decimal("1.850"), "is_active": True},
                     {"key": "2", "name": "Under", "odds": None, "is_active": False},
                 ],
-                "market_groups": ["Main", "Goals"],
+                "market_groups": ["Main", "Goals", "Halves", "Corners", "Players"],
                 "unavailable_at": None,
             }
         ]
@@ -55,7 +55,7 @@ def test_a_sample_is_readable():
         "line": "2.5",
         "captured_at": "2026-03-14 12:30:05+00:00",
         "outcomes": "Over 1.85, Under - (suspended)",
-        "market_groups": "Main, Goals",
+        "market_groups": "Main, Goals, Halves, 2 more",
         "unavailable_at": None,
     }
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
@@ -102,22 +103,12 @@ def _staleness(database: Database) -> dg.AssetCheckResult:
 
 def _recurring_failures(database: Database, settings: Settings) -> dg.AssetCheckResult:
     found = recurring_failures(database, cycles=settings.recurring_failures)
-    return _warning(
-        "recurring_failures",
-        passed=found.is_empty(),
-        recurring=found.height,
-        failures=sample(found.head(_SHOWN).iter_rows(named=True)),
-    )
+    return _warning("recurring_failures", passed=found.is_empty(), recurring=found.height, **_shown(found))
 
 
 def _secondary_listings(database: Database) -> dg.AssetCheckResult:
     found = secondary_listings(database)
-    return _warning(
-        "secondary_listings",
-        passed=found.is_empty(),
-        secondary=found.height,
-        listings=sample(found.head(_SHOWN).iter_rows(named=True)),
-    )
+    return _warning("secondary_listings", passed=found.is_empty(), secondary=found.height, **_shown(found))
 
 
 def _partitions_ahead(database: Database, settings: Settings, clock: Clock) -> dg.AssetCheckResult:
@@ -130,6 +121,10 @@ def _partitions_ahead(database: Database, settings: Settings, clock: Clock) -> d
         passed=not missing,
         missing=", ".join(map(str, missing)) or "none",
     )
+
+
+def _shown(found: pl.DataFrame) -> dict[str, Any]:
+    return {} if found.is_empty() else {"first": sample(found.head(_SHOWN).iter_rows(named=True))}
 
 
 def _warning(name: str, *, passed: bool, asset: dg.AssetKey = CURRENT, **metadata: Any) -> dg.AssetCheckResult:

@@ -26,6 +26,7 @@ from odds_pipeline.cli.instance import adopt, prepare
 from odds_pipeline.cli.simulated import needs_simulator, simulator_of
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.settings import Settings
+from odds_pipeline.simulator.simulator import Simulator
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 120.0
@@ -47,17 +48,14 @@ class Child:
     """A process that ``up`` keeps."""
 
     name: str
-    process: subprocess.Popen[str] | subprocess.Popen[bytes]
-    log: Path | None
+    process: subprocess.Popen[bytes]
+    log: Path
 
     def obituary(self) -> str:
         """How it ended, with the end of its log."""
-        text = f"{self.name} ended by itself with exit code {self.process.wait()}"
-        if self.log is None:
-            return text
         with self.log.open(errors="replace") as lines:
             end = "".join(deque(lines, _LOG_LINES_SHOWN))
-        return f"{text}; the rest is stopped. The end of {self.log}:\n{end}"
+        return f"{self.name} ended by itself with exit code {self.process.wait()}; the end of {self.log}:\n{end}"
 
 
 def up(
@@ -88,6 +86,7 @@ def keep_up(settings: Settings, port: int, console: Console) -> None:
         # Made here, once: the webserver and the daemon would otherwise race to make Dagster's tables.
         dg.DagsterInstance.get().dispose()
         children: list[Child] = []
+        simulator = None
         if needs_simulator(settings):
             with console.status("Starting the simulator"):
                 simulator = stack.enter_context(simulator_of(settings))
@@ -101,10 +100,11 @@ def keep_up(settings: Settings, port: int, console: Console) -> None:
         daemon = ["dagster._daemon", "run", *workspace]
         children.append(_start("the daemon", daemon, environment, prepared.workspace.parent, logs / "daemon.log"))
         with console.status("Starting the Dagster UI"):
-            _wait_until_served(port, children)
-        console.print(f"Dagster UI: [bold]http://{_HOST}:{port}[/bold]   (logs in {logs}; Ctrl-C stops everything)")
+            _wait_until_served(port, children, simulator)
+        console.print(f"Dagster UI: [bold]http://{_HOST}:{port}[/bold]   Ctrl-C stops everything.")
+        console.print(f"Logs: {logs}", soft_wrap=True)
         try:
-            _watch(children)
+            _watch(children, simulator)
         except KeyboardInterrupt:
             console.print("Stopping")
 
@@ -124,23 +124,25 @@ def _start(name: str, module: Sequence[str], environment: Mapping[str, str], fol
     return Child(name, process, log)
 
 
-def _watch(children: Sequence[Child]) -> None:
-    """Return never; raise ``ChildDied`` for the first child that ends."""
+def _watch(children: Sequence[Child], simulator: Simulator | None) -> None:
+    """Return never; raise ``ChildDied`` for the first process that ends."""
     while True:
-        _require_alive(children)
+        _require_alive(children, simulator)
         time.sleep(_POLL_S)
 
 
-def _require_alive(children: Sequence[Child]) -> None:
+def _require_alive(children: Sequence[Child], simulator: Simulator | None) -> None:
+    if simulator is not None and not simulator.is_running:
+        raise ChildDied("the simulator ended by itself; the rest is stopped")
     for child in children:
         if child.process.poll() is not None:
             raise ChildDied(child.obituary())
 
 
-def _wait_until_served(port: int, children: Sequence[Child]) -> None:
+def _wait_until_served(port: int, children: Sequence[Child], simulator: Simulator | None) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while True:
-        _require_alive(children)
+        _require_alive(children, simulator)
         try:
             httpx.get(f"http://{_HOST}:{port}/server_info", timeout=5).raise_for_status()
             return
@@ -152,7 +154,7 @@ def _wait_until_served(port: int, children: Sequence[Child]) -> None:
 
 def _stop(children: Sequence[Child]) -> None:
     """End Dagster's processes in good order, then whatever is left of them and of the workers they started."""
-    ours = [child.process for child in children if child.log is not None]
+    ours = [child.process for child in children]
     family = [psutil.Process(process.pid) for process in ours if process.poll() is None]
     family += [descendant for process in family for descendant in process.children(recursive=True)]
     for process in ours:

@@ -20,7 +20,8 @@ class LastCycle:
     run_id: int
     started_at: datetime
     length: timedelta
-    """How long it took; for one that is under way, how long it has taken so far."""
+    """How long it took to its commit; what it has taken so far while under way; zero for one that failed, whose end says
+    only when it was found dead."""
     is_open: bool
 
 
@@ -39,7 +40,11 @@ def last_cycle(database: Database, *, now: datetime) -> LastCycle | None:
     with database.connect() as connection:
         row = connection.execute(
             """
-            SELECT id, started_at, coalesce(completed_at, %s) - started_at, completed_at IS NULL
+            SELECT id, started_at,
+                   CASE WHEN completed_at IS NULL THEN %s - started_at
+                        WHEN counts IS NULL THEN interval '0'
+                        ELSE completed_at - started_at END,
+                   completed_at IS NULL
             FROM scrape_runs WHERE started_at IS NOT NULL AND trigger IN ('scheduled', 'manual')
             ORDER BY started_at DESC LIMIT 1
             """,
@@ -65,12 +70,13 @@ def runs_of(database: Database, dagster_run_id: str) -> list[int]:
 
 
 def dagster_runs_alive(database: Database, *, since: datetime) -> set[str]:
-    """Dagster runs whose scrape run is open, or was closed at or after ``since``."""
+    """Dagster runs whose scrape run is open, or was committed at or after ``since``."""
     with database.connect() as connection:
         rows = connection.execute(
             """
             SELECT dagster_run_id FROM scrape_runs
-            WHERE dagster_run_id IS NOT NULL AND (status IN ('pending', 'running') OR completed_at >= %s)
+            WHERE dagster_run_id IS NOT NULL
+              AND (status IN ('pending', 'running') OR (counts IS NOT NULL AND completed_at >= %s))
             """,
             [since],
         ).fetchall()

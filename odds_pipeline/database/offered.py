@@ -1,4 +1,4 @@
-"""Markets that are offered now, in the columns that reports count by."""
+"""Markets that are offered now in primary listings, in the columns that reports count by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def own_id_markets(database: Database) -> pl.DataFrame:
         FROM market_types AS type
         JOIN markets AS market ON market.market_type_id = type.id
         JOIN current_odds AS current ON current.market_id = market.id AND current.unavailable_at IS NULL
-        JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id
+        JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id AND listing.is_primary
         JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
         JOIN market_labels AS label ON label.id = market.label_id
         JOIN market_sources AS source ON source.id = market.source_id
@@ -34,7 +34,7 @@ def offered_by_bookmaker(database: Database) -> dict[str, int]:
             SELECT bookmaker.slug, count(*)
             FROM current_odds AS current
             JOIN markets AS market ON market.id = current.market_id
-            JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id
+            JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id AND listing.is_primary
             JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
             WHERE current.unavailable_at IS NULL GROUP BY bookmaker.slug
             """

@@ -12,7 +12,7 @@ import dagster as dg
 
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.health import LastCycle, last_cycle, next_kickoff
+from odds_pipeline.database.health import LastCycle, last_cycle, next_kickoff, runs_of
 from odds_pipeline.jobs import odds_cycle
 from odds_pipeline.partitions import partition_of
 from odds_pipeline.sensors.unfinished import unfinished_runs
@@ -80,15 +80,23 @@ def cycle_due(
         )
         return
     now = clock.now()
-    latest = context.instance.get_run_records(dg.RunsFilter(job_name=odds_cycle.name), limit=1)
     next_cycle = due(
         last_cycle(database, now=now),
         now=now,
         kickoff=next_kickoff(database, now=now),
         settings=settings,
-        attempted_at=latest[0].create_timestamp if latest else None,
+        attempted_at=_vain_attempt(context, database),
     )
     if next_cycle.at > now:
         yield dg.SkipReason(f"the next cycle is due at {next_cycle.at:%H:%M:%S} UTC: {next_cycle.reason}")
         return
     yield dg.RunRequest(partition_key=partition_of(now))
+
+
+def _vain_attempt(context: dg.SensorEvaluationContext, database: Database) -> datetime | None:
+    """When this sensor last launched a run, if that run never came to open a scrape run."""
+    own = dg.RunsFilter(job_name=odds_cycle.name, tags={"dagster/sensor_name": context.sensor_name})
+    latest = context.instance.get_run_records(own, limit=1)
+    if not latest or runs_of(database, latest[0].dagster_run.run_id):
+        return None
+    return latest[0].create_timestamp

@@ -20,7 +20,6 @@ from odds_pipeline.settings import Settings
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    jobs=[odds_cycle, refresh_event],
     description="Gives up scrape runs without a sign of life, and ends their Dagster runs.",
 )
 def dead_runs(
@@ -42,7 +41,7 @@ def dead_runs(
 
 
 def _end_dead_dagster_runs(instance: dg.DagsterInstance, database: Database, *, dead_before: datetime) -> list[str]:
-    """End runs that started before ``dead_before`` and whose scrape run is neither open nor just closed; return ids."""
+    """End runs that started before ``dead_before`` and whose scrape run is neither open nor just committed; return ids."""
     alive = dagster_runs_alive(database, since=dead_before)
     ended: list[str] = []
     for job in (odds_cycle, refresh_event):
