@@ -1,242 +1,197 @@
 """From the changed rows of a diff to the rows that current and history store.
 
-``changed_rows`` reads the full observations of the changed markets, packs their outcomes in the order of each market's
-outcome set, carries the last active prices over, and resolves every dictionary id. Nothing is written to the odds
-tables here; ``apply.py`` does that.
+``changed_rows`` reads the full observations of the changed markets, builds their new states on the stored ones, and
+resolves every dictionary id. Nothing is written to the odds tables here; ``apply.py`` does that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 import psycopg
 
-from odds_pipeline.database.dictionaries import (
-    Label,
-    OutcomeSet,
-    Source,
-    label_ids,
-    outcome_set_ids,
-    source_ids,
-)
+from odds_pipeline.database.dictionaries import Label, OutcomeSet, Source, label_ids, outcome_set_ids, source_ids
+from odds_pipeline.database.engine import Database
 from odds_pipeline.odds.diff import Change
-from odds_pipeline.odds.packed import OutcomeStatus, pack, unpack, with_availability
+from odds_pipeline.odds.states import STORED, new_states
+
+T = TypeVar("T")
 
 _SLICE = 100_000
-"""Observations read at once: bounds the memory of a first cycle, in which every market is new."""
+"""Changed markets handled at once: bounds the memory of a first cycle, in which every market is new."""
 
-_ABSENT = (OutcomeStatus.ABSENT.value, 0)
+_WORDS = ("betpawa_market_name", "handicap_type", "market_groups")
+_SOURCE = ("source_market_id", "source_specifier")
+_LINES = ("line", "handicap_home", "handicap_away")
 
+#: Rows of ``markets``: identity and words.
+MARKETS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "id": pl.Int32,
+    "event_bookmaker_id": pl.Int32,
+    "market_type_id": pl.Int32,
+    "label_id": pl.Int32,
+    "source_id": pl.Int32,
+    "outcome_set_id": pl.Int32,
+    "label_fingerprint": pl.Int64,
+    "line": pl.Decimal(10, 3),
+    "handicap_home": pl.Decimal(10, 3),
+    "handicap_away": pl.Decimal(10, 3),
+}
 
-class StoredMarket(NamedTuple):
-    """What a market's new state builds on: its packed state and its outcome set."""
-
-    state: bytes
-    outcome_set_id: int
-    outcome_set: OutcomeSet
-
-
-class MarketRow(NamedTuple):
-    """A row of ``markets``: identity and words."""
-
-    market_id: int
-    listing_id: int
-    type_id: int
-    label_id: int
-    source_id: int
-    outcome_set_id: int
-    label_fingerprint: int
-    line: Decimal | None
-    handicap_home: Decimal | None
-    handicap_away: Decimal | None
-
-
-class StateRow(NamedTuple):
-    """A state that goes to current, and to history too."""
-
-    captured_at: datetime
-    market_id: int
-    listing_id: int
-    fingerprint: int
-    state: bytes
-    is_unavailable: bool
+#: States that go to current, and to history too.
+STATES: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "market_id": pl.Int32,
+    "captured_at": pl.Datetime("us", "UTC"),
+    "fingerprint": pl.Int64,
+    "state": pl.Binary,
+}
 
 
 class ChangedRows(NamedTuple):
-    """Everything that one cycle writes to the odds tables."""
+    """What a slice of a cycle writes to the odds tables: two frames of MARKETS, two of STATES."""
 
-    new_markets: list[MarketRow]
-    relabelled: list[MarketRow]
-    new_states: list[StateRow]
-    changed_states: list[StateRow]
+    new_markets: pl.DataFrame
+    relabelled: pl.DataFrame
+    new_states: pl.DataFrame
+    changed_states: pl.DataFrame
 
 
-def changed_rows(connection: psycopg.Connection, changes: pl.DataFrame, observations: pl.LazyFrame) -> ChangedRows:
-    """The rows to write for ``changes``: ``Diff.changes`` with ``captured_at`` (the answer's arrival) added.
+def changed_rows(
+    database: Database, connection: psycopg.Connection, changes: pl.DataFrame, observations: pl.LazyFrame
+) -> Iterator[ChangedRows]:
+    """The rows to write for the observed ``changes``: ``Diff.changes`` with ``captured_at`` (the answer's arrival).
 
     ``observations`` is ``Answers.observations``. New markets get their ids here.
     """
-    rows = ChangedRows([], [], [], [])
     observed = changes.filter(pl.col("row").is_not_null() & (pl.col("change") != Change.SIGHTED.value)).sort("row")
-    for part in _slices(observed):
-        _add_observed(connection, part, observations, rows)
-    _add_unavailable(connection, changes.filter(pl.col("change") == Change.UNAVAILABLE.value), rows)
-    return rows
+    for part in observed.iter_slices(_SLICE):
+        yield _rows(database, connection, part, _full(observations, part["row"]))
 
 
-def stored_markets(connection: psycopg.Connection, market_ids: list[int]) -> dict[int, StoredMarket]:
-    """State and outcome set of markets, by market id."""
-    rows = connection.execute(
+def _full(observations: pl.LazyFrame, rows: pl.Series) -> pl.DataFrame:
+    """The observations at these positions (ascending), as ``row`` and everything that is stored of them."""
+    wanted = pl.col("row").is_in(rows.implode())
+    within = pl.col("row").is_between(int(rows[0]), int(rows[-1]))
+    return (
+        observations.with_row_index("row")
+        .filter(within & wanted)
+        .select("row", *_WORDS, *_SOURCE, *_LINES, "outcomes")
+        .collect()
+    )
+
+
+def _rows(database: Database, connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame) -> ChangedRows:
+    is_new = pl.col("market_id").is_null()
+    stored = _stored(database, part.filter(~is_new).select("row", "market_id"))
+    states, sets = new_states(full.select("row", "outcomes"), stored.select(*STORED))
+    part = part.join(states, on="row", how="left", maintain_order="left").with_columns(was_new=is_new)
+    part = part.with_columns(market_id=_with_new_ids(connection, part["market_id"]))
+    reworded = part.filter(pl.col("was_new") | pl.col("is_relabelled") | pl.col("row").is_in(sets["row"].implode()))
+    markets = _markets(connection, reworded, full, sets, stored)
+    was_new = reworded["was_new"]
+    written = part.filter(pl.col("change") != Change.RELABELLED.value)
+    return ChangedRows(
+        new_markets=markets.filter(was_new),
+        relabelled=markets.filter(~was_new),
+        new_states=written.filter("was_new").select(*STATES),
+        changed_states=written.filter(~pl.col("was_new")).select(*STATES),
+    )
+
+
+def _stored(database: Database, markets: pl.DataFrame) -> pl.DataFrame:
+    """State and outcome set of the markets (row, market_id) that are stored already, in STORED and more."""
+    schema = {**STORED, "outcome_set_id": pl.Int32}
+    if markets.is_empty():
+        return pl.DataFrame(schema=schema)
+    states = database.read_frame(
         """
         SELECT current.market_id, current.state, market.outcome_set_id
         FROM current_odds AS current JOIN markets AS market ON market.id = current.market_id
-        WHERE current.market_id = ANY(%s)
+        WHERE current.market_id = ANY (string_to_array($1, ',')::int[])
         """,
-        [market_ids],
+        [_list(markets["market_id"])],
+    )
+    sets = database.read_frame(
+        """
+        SELECT id AS outcome_set_id, keys, names FROM outcome_sets
+        WHERE id = ANY (string_to_array($1, ',')::int[])
+        """,
+        [_list(states["outcome_set_id"].unique())],
+    )
+    return (
+        markets.join(states, on="market_id", how="inner")
+        .join(sets, on="outcome_set_id", how="inner")
+        .select(pl.col(name).cast(kind) for name, kind in schema.items())
+    )
+
+
+def _list(ids: pl.Series) -> str:
+    return ",".join(map(str, ids.to_list()))
+
+
+def _with_new_ids(connection: psycopg.Connection, market_ids: pl.Series) -> pl.Series:
+    """The ids, with fresh ones in the place of the nulls."""
+    if not market_ids.null_count():
+        return market_ids
+    rows = connection.execute(
+        "SELECT nextval(pg_get_serial_sequence('markets', 'id')) FROM generate_series(1, %s)",
+        [market_ids.null_count()],
     ).fetchall()
-    sets = {
-        set_id: OutcomeSet(tuple(keys), tuple(names))
-        for set_id, keys, names in connection.execute(
-            "SELECT id, keys, names FROM outcome_sets WHERE id = ANY(%s)", [list({row[2] for row in rows})]
-        )
-    }
-    return {market_id: StoredMarket(state, set_id, sets[set_id]) for market_id, state, set_id in rows}
+    fresh = (row[0] for row in rows)
+    ids = [next(fresh) if market_id is None else market_id for market_id in market_ids.to_list()]
+    return pl.Series("market_id", ids, dtype=pl.Int32)
 
 
-def merge_state(
-    stored: StoredMarket | None, keys: list[str], names: list[str], prices: list[int | None], active: list[bool]
-) -> tuple[OutcomeSet, bytes]:
-    """The market's outcome set and packed state after seeing these outcomes.
-
-    The set keeps its order and grows at its end. An inactive outcome, and one that is gone, keeps the last price that
-    it had while active.
-    """
-    if stored is None:
-        return OutcomeSet(tuple(keys), tuple(names)), pack(
-            [
-                (OutcomeStatus.ACTIVE.value, price or 0) if is_active else (OutcomeStatus.INACTIVE.value, 0)
-                for price, is_active in zip(prices, active, strict=True)
-            ]
-        )
-    set_keys, set_names = list(stored.outcome_set.keys), list(stored.outcome_set.names)
-    places = {key: place for place, key in enumerate(set_keys)}
-    last = [outcome.price for outcome in unpack(stored.state).outcomes]
-    last += [0] * (len(set_keys) - len(last))
-    outcomes = [(OutcomeStatus.ABSENT.value, price) for price in last]
-    for key, name, price, is_active in zip(keys, names, prices, active, strict=True):
-        place = places.get(key)
-        if place is None:
-            set_keys.append(key)
-            set_names.append(name)
-            outcomes.append(
-                (OutcomeStatus.ACTIVE.value, price or 0) if is_active else (OutcomeStatus.INACTIVE.value, 0)
-            )
-        else:
-            set_names[place] = name
-            outcomes[place] = (
-                (OutcomeStatus.ACTIVE.value, price or 0) if is_active else (OutcomeStatus.INACTIVE.value, last[place])
-            )
-    while outcomes and outcomes[-1] == _ABSENT:
-        outcomes.pop()
-    return OutcomeSet(tuple(set_keys), tuple(set_names)), pack(outcomes)
-
-
-def _slices(observed: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    if observed.is_empty():
-        return
-    for _, part in observed.group_by(pl.col("row") // _SLICE, maintain_order=True):
-        yield part
-
-
-def _add_observed(
-    connection: psycopg.Connection, part: pl.DataFrame, observations: pl.LazyFrame, rows: ChangedRows
-) -> None:
-    first, last = int(part["row"][0]), int(part["row"][-1])
-    places = part["row"] - first
-    full = (
-        observations.slice(first, last - first + 1)
-        .select(
-            "betpawa_market_name",
-            "handicap_type",
-            "market_groups",
-            "source_market_id",
-            "source_specifier",
-            "line",
-            "handicap_home",
-            "handicap_away",
-            "outcomes",
-        )
-        .collect()[places]
+def _markets(
+    connection: psycopg.Connection,
+    part: pl.DataFrame,
+    full: pl.DataFrame,
+    sets: pl.DataFrame,
+    stored: pl.DataFrame,
+) -> pl.DataFrame:
+    """Rows of MARKETS for ``part``, in its order."""
+    if part.is_empty():
+        return pl.DataFrame(schema=dict(MARKETS))
+    words = part.select("row").join(full.drop("outcomes"), on="row", maintain_order="left")
+    labels = _ids(
+        words, _WORDS, lambda name, kind, groups: Label(name, kind, tuple(groups or ())), label_ids, connection
     )
-    outcome = pl.element().struct
-    lists = full.select(
-        keys=pl.col("outcomes").list.eval(outcome.field("key")),
-        names=pl.col("outcomes").list.eval(outcome.field("name")),
-        prices=pl.col("outcomes").list.eval((outcome.field("odds") * 1000).cast(pl.Int64)),
-        active=pl.col("outcomes").list.eval(outcome.field("is_active")),
+    sources = _ids(words, _SOURCE, Source, source_ids, connection)
+    new_sets = _ids(
+        sets, ("keys", "names"), lambda keys, names: OutcomeSet(tuple(keys), tuple(names)), outcome_set_ids, connection
     )
-    stored = stored_markets(connection, part["market_id"].drop_nulls().to_list())
-    labels = [
-        Label(name, handicap_type, tuple(groups or ()))
-        for name, handicap_type, groups in full.select(
-            "betpawa_market_name", "handicap_type", "market_groups"
-        ).iter_rows()
-    ]
-    sources = [Source(*row) for row in full.select("source_market_id", "source_specifier").iter_rows()]
-    merged = [
-        merge_state(stored.get(market_id) if market_id is not None else None, keys, names, prices, active)
-        for market_id, keys, names, prices, active in zip(
-            part["market_id"].to_list(),
-            *(lists[name].to_list() for name in ("keys", "names", "prices", "active")),
-            strict=True,
+    kept_sets = stored.select("row", "outcome_set_id").join(new_sets, on="row", how="anti")
+    rows = (
+        part.drop("line")
+        .join(words, on="row", maintain_order="left")
+        .join(labels.rename({"id": "label_id"}), on="row", maintain_order="left")
+        .join(sources.rename({"id": "source_id"}), on="row", maintain_order="left")
+        .join(
+            pl.concat([new_sets.rename({"id": "outcome_set_id"}), kept_sets]),
+            on="row",
+            maintain_order="left",
         )
-    ]
-    label_id = label_ids(connection, labels)
-    source_id = source_ids(connection, sources)
-    set_id = outcome_set_ids(connection, {outcome_set for outcome_set, _ in merged})
-    fresh = iter(_new_market_ids(connection, part["market_id"].null_count()))
-    key_columns = ("market_id", "listing_id", "type_id", "change", "is_relabelled", "captured_at")
-    columns = part.select(*key_columns, "fingerprint", "label_fingerprint").iter_rows()
-    lines = full.select("line", "handicap_home", "handicap_away").iter_rows()
-    for key, line_columns, label, source, (outcome_set, state) in zip(
-        columns, lines, labels, sources, merged, strict=True
-    ):
-        known_id, listing_id, type_id, change, is_relabelled, captured_at, fingerprint, label_fingerprint = key
-        market_id = next(fresh) if known_id is None else known_id
-        outcome_set_id = set_id[outcome_set]
-        has_new_words = is_relabelled or (known_id is not None and stored[known_id].outcome_set_id != outcome_set_id)
-        if known_id is None or has_new_words:
-            market = MarketRow(
-                market_id, listing_id, type_id, label_id[label], source_id[source], outcome_set_id, label_fingerprint,
-                *line_columns,
-            )  # fmt: skip
-            (rows.new_markets if known_id is None else rows.relabelled).append(market)
-        if change != Change.RELABELLED:
-            row = StateRow(captured_at, market_id, listing_id, fingerprint, state, is_unavailable=False)
-            (rows.new_states if known_id is None else rows.changed_states).append(row)
+    )
+    names = {"id": "market_id", "event_bookmaker_id": "listing_id", "market_type_id": "type_id"}
+    return rows.select(pl.col(names.get(name, name)).cast(kind).alias(name) for name, kind in MARKETS.items())
 
 
-def _add_unavailable(connection: psycopg.Connection, gone: pl.DataFrame, rows: ChangedRows) -> None:
-    stored = stored_markets(connection, gone["market_id"].to_list())
-    for market_id, listing_id, captured_at, fingerprint in gone.select(
-        "market_id", "listing_id", "captured_at", "fingerprint"
-    ).iter_rows():
-        state = with_availability(stored[market_id].state, is_unavailable=True)
-        rows.changed_states.append(
-            StateRow(captured_at, market_id, listing_id, fingerprint, state, is_unavailable=True)
-        )
+def _ids(
+    frame: pl.DataFrame,
+    columns: Sequence[str],
+    value: Callable[..., T],
+    ids_of: Callable[[psycopg.Connection, list[T]], Mapping[T, int]],
+    connection: psycopg.Connection,
+) -> pl.DataFrame:
+    """(row, id): each row's id in a dictionary table, asked for once for each different value of the columns."""
+    distinct = frame.group_by(columns, maintain_order=True).agg("row")
+    values = [value(*row) for row in _plain_rows(distinct.select(columns))]
+    ids = ids_of(connection, values)
+    numbers = pl.Series([ids[each] for each in values], dtype=pl.Int32)
+    return distinct.select("row", id=numbers).explode("row")
 
 
-def _new_market_ids(connection: psycopg.Connection, count: int) -> list[int]:
-    if count == 0:
-        return []
-    return [
-        row[0]
-        for row in connection.execute(
-            "SELECT nextval(pg_get_serial_sequence('markets', 'id')) FROM generate_series(1, %s)", [count]
-        )
-    ]
+def _plain_rows(frame: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_list() for column in frame.iter_columns()), strict=True)

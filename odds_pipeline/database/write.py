@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 import psycopg
 import stamina
 from psycopg import errors
 
-from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted
+from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted, mark_unavailable
 from odds_pipeline.database.coverage import (
     close_run,
     record_coverage,
@@ -27,6 +27,7 @@ from odds_pipeline.database.dictionaries import market_type_ids
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import choose_primaries, resolve_listings
 from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.record import WriteRecord, recorded
 from odds_pipeline.database.states import changed_rows
 from odds_pipeline.odds.absence import LISTED, Absence, judge
@@ -85,6 +86,7 @@ class _CycleWriter:
         self.run_id = run_id
         self.settings = settings
         self.now = now
+        self.began = time.perf_counter()
         self.guarded = guarded
         self.seconds: dict[str, float] = {}
         self.guard_held: set[str] = set()
@@ -111,7 +113,7 @@ class _CycleWriter:
                 found, again = self._without_repeats(found, repeated)
             with self._timed("write"):
                 changes = self._with_times(found.changes, answered)
-                self._apply(changes, answered)
+                self._apply(changes)
             with self._timed("close"):
                 answered = answered.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
                 ended = ended.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
@@ -122,7 +124,9 @@ class _CycleWriter:
                     self.connection, self.run_id, self.answers, listings, self.set_aside, self.guard_held, self.now
                 )
                 record = self._record(found, changes, late=asked.filter("is_late").height + again)
-                close_run(self.connection, self.run_id, self.answers, listings, record, self.now)
+                # The run ends now, not when the write began: the next cycle is put off by this one's whole length.
+                ended_at = self.now + timedelta(seconds=time.perf_counter() - self.began)
+                close_run(self.connection, self.run_id, self.answers, listings, record, ended_at)
         return record
 
     @contextmanager
@@ -299,46 +303,31 @@ class _CycleWriter:
             captured_at=pl.coalesce("gone_at", "captured_at")
         )
 
-    def _apply(self, changes: pl.DataFrame, answered: pl.DataFrame) -> None:
+    def _apply(self, changes: pl.DataFrame) -> None:
         """Write everything at once; if the database refuses a row, answer by answer, setting the refused ones aside."""
         try:
             with self.connection.transaction():
-                self._apply_part(changes, answered)
+                self._apply_part(changes)
         except (errors.IntegrityError, errors.DataError):
             for (listing_id,), part in changes.group_by("listing_id", maintain_order=True):
                 try:
                     with self.connection.transaction():
-                        self._apply_part(part, answered)
+                        self._apply_part(part)
                 except (errors.IntegrityError, errors.DataError) as refused:
                     assert isinstance(listing_id, int)
                     self.set_aside[listing_id] = str(refused).splitlines()[0]
 
-    def _apply_part(self, changes: pl.DataFrame, answered: pl.DataFrame) -> None:
-        last_seen = self._last_confirmed(changes)
-        rows = changed_rows(self.connection, changes, self.answers.observations)
-        apply_changes(self.connection, rows, run_id=self.run_id, last_seen=last_seen)
-        seen_again = changes.filter(pl.col("change").is_in([Change.SIGHTED.value, Change.RELABELLED.value]))
-        mark_sighted(self.connection, seen_again["market_id"].to_list())
-        refused = changes.filter(pl.col("change") == Change.REFUSED.value)
-        mark_refused(
-            self.connection,
-            [
-                (market, last_seen.get(listing))
-                for market, listing in refused.select("market_id", "listing_id").iter_rows()
-            ],
-        )
+    def _apply_part(self, changes: pl.DataFrame) -> None:
+        def kind(*wanted: Change) -> pl.DataFrame:
+            return changes.filter(pl.col("change").is_in([change.value for change in wanted]))
 
-    def _last_confirmed(self, changes: pl.DataFrame) -> dict[int, datetime | None]:
-        """When the listings of vanished and refused markets were confirmed before this cycle."""
-        is_unseen = pl.col("change").is_in([Change.UNAVAILABLE.value, Change.REFUSED.value])
-        listings = changes.filter(is_unseen)["listing_id"].unique().to_list()
-        if not listings:
-            return {}
-        rows = self.connection.execute(
-            "SELECT event_bookmaker_id, last_confirmed_at FROM listing_state WHERE event_bookmaker_id = ANY(%s)",
-            [listings],
-        )
-        return dict(rows.fetchall())
+        for day in kind(*HISTORY_CHANGES)["captured_at"].dt.date().unique().sort():
+            ensure_partitions(self.connection, day, day)
+        for rows in changed_rows(self.database, self.connection, changes, self.answers.observations):
+            apply_changes(self.connection, rows, run_id=self.run_id)
+        mark_unavailable(self.connection, kind(Change.UNAVAILABLE), run_id=self.run_id)
+        mark_sighted(self.connection, kind(Change.SIGHTED, Change.RELABELLED)["market_id"])
+        mark_refused(self.connection, kind(Change.REFUSED)["market_id"])
 
     def _record(self, found: Diff, changes: pl.DataFrame, late: int) -> WriteRecord:
         if self.set_aside:
