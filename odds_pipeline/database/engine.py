@@ -8,7 +8,9 @@ reading large frames. Every session is in UTC (B-36) and names itself in ``pg_st
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +88,9 @@ class Database:
     def __init__(self, url: str | URL, *, application_name: str = "odds_pipeline") -> None:
         self.url = make_url(url) if isinstance(url, URL) else parse_url(url, setting="the database's URL")
         self._application_name = application_name
+        # Kept, because ADBC reads the whole catalogue of types when it connects, which takes 30 to 60 ms.
+        self._reader: adbc.Connection | None = None
+        self._reading = threading.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, application_name: str = "odds_pipeline") -> Self:
@@ -122,25 +127,52 @@ class Database:
         return create_engine(url, pool_pre_ping=True)
 
     def read_frame(self, query: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
-        """The rows of one query as a frame, read in Arrow batches over a connection of its own.
+        """The rows of one query as a frame, read in Arrow batches over a connection for reading alone.
 
         Placeholders are ``$1``, ``$2``, ...; parameters are Python scalars or lists of them. ``numeric`` and ``jsonb``
         arrive as text, exactly as PostgreSQL writes them (cast to the decimal that is wanted); ``interval`` and arrays
         of ``numeric`` have no frame type: cast them in the query. Raises the ``psycopg.Error`` that psycopg would.
         """
-        try:
-            with adbc.connect(self.libpq, autocommit=True) as connection, connection.cursor() as cursor:
-                cursor.execute(query, tuple(parameters) if parameters else None)
-                frame = pl.DataFrame(cursor.fetch_arrow_table())
-        except adbc.Error as error:
-            raise _psycopg_error(error, self.url) from None
+        with self._reading:
+            is_reused = self._reader is not None
+            try:
+                frame = self._read(query, parameters)
+            except psycopg.OperationalError:
+                # A connection that was kept may have died since; a read does no harm twice.
+                if not is_reused:
+                    raise
+                frame = self._read(query, parameters)
         extensions = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Extension)]
         return frame.with_columns(pl.col(name).ext.storage() for name in extensions)
 
+    def _read(self, query: str, parameters: Sequence[Any] | None) -> pl.DataFrame:
+        try:
+            if self._reader is None:
+                self._reader = adbc.connect(self.libpq, autocommit=True)
+                self._end_reader = weakref.finalize(self, _close, self._reader)
+            with self._reader.cursor() as cursor:
+                cursor.execute(query, tuple(parameters) if parameters else None)
+                return pl.DataFrame(cursor.fetch_arrow_table())
+        except adbc.Error as error:
+            self._close_reader()
+            raise _psycopg_error(error, self.url) from None
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._end_reader()
+            self._reader = None
+
     def dispose(self) -> None:
-        """Close the engine's pooled connections."""
+        """Close the connections that are kept; they open again when they are needed."""
+        with self._reading:
+            self._close_reader()
         if "engine" in self.__dict__:
             self.engine.dispose()
+
+
+def _close(reader: adbc.Connection) -> None:
+    with suppress(adbc.Error):
+        reader.close()
 
 
 def parse_url(text: str, *, setting: str) -> URL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -265,3 +266,24 @@ def test_dagster_stores_a_run_through_its_url(
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         assert _does_nothing.execute_in_process(instance=instance).success
     assert Database(empty_database).read_frame("SELECT status::text FROM runs")["status"].to_list() == ["SUCCESS"]
+
+
+def test_reading_goes_on_after_the_server_has_ended_the_kept_connection(database: Database) -> None:
+    reader = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    assert database.read_frame("SELECT 1 AS one")["one"].to_list() == [1]
+    with database.connect() as connection:
+        (ended,) = connection.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({reader}) AS other").fetchall()
+    assert ended == (True,)
+    assert database.read_frame("SELECT 2 AS two")["two"].to_list() == [2]
+
+
+def test_a_failed_query_leaves_the_next_one_alone(database: Database) -> None:
+    with pytest.raises(errors.UndefinedTable):
+        database.read_frame("SELECT * FROM nowhere")
+    assert database.read_frame("SELECT 1 AS one")["one"].to_list() == [1]
+
+
+def test_threads_may_read_at_once(database: Database) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        frames = threads.map(lambda n: database.read_frame("SELECT $1::int AS n", [n]), range(40))
+        assert [frame["n"].item() for frame in frames] == list(range(40))
