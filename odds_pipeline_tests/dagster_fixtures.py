@@ -23,8 +23,10 @@ from pydantic import SecretStr
 from odds_pipeline.clock import ManualClock
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database, DatabaseUrls
+from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.definitions import build_definitions
 from odds_pipeline.partitions import partition_of
+from odds_pipeline.scrape.cycle import scrape_cycle, write_scraped
 from odds_pipeline.settings import BookmakerSettings, Settings
 from odds_pipeline.simulator.simulator import Simulator
 
@@ -86,6 +88,19 @@ class Pipeline:
             partition_key=partition_of(self.clock.now()) if partition == "today" else partition,
             raise_on_error=False,
         )
+
+    def fill(self) -> WriteRecord:
+        """A cycle without Dagster, for tests that are about what comes after one: twice as fast."""
+        assert self.settings.data_dir is not None
+        given = {"settings": self.settings, "clock": self.clock}
+        cycle, _ = scrape_cycle(
+            self.database,
+            self.settings.bookmakers,
+            trigger="manual",
+            staging_root=self.settings.data_dir / "staging",
+            **given,
+        )
+        return write_scraped(self.database, cycle, **given)
 
     def job(self, name: str, **options: Any) -> dg.ExecuteInProcessResult:
         """Execute a job without partitions."""

@@ -20,8 +20,8 @@ class LastCycle:
     run_id: int
     started_at: datetime
     length: timedelta
-    """How long it took to its commit; what it has taken so far while under way; zero for one that failed, whose end says
-    only when it was found dead."""
+    """How long it took to its commit, or has taken so far; zero for one that failed, as its end only says when it was
+    found dead."""
     is_open: bool
 
 
