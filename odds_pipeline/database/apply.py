@@ -84,8 +84,7 @@ def mark_refused(connection: psycopg.Connection, market_ids: pl.Series) -> None:
 def _update_current(connection: psycopg.Connection, states: pl.DataFrame) -> None:
     if states.is_empty():
         return
-    connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS changed_odds (LIKE current_odds) ON COMMIT DELETE ROWS")
-    _copy(connection, "changed_odds", states)
+    _copy_aside(connection, "changed_odds", states, like="current_odds")
     connection.execute(
         """
         UPDATE current_odds AS current
@@ -94,14 +93,12 @@ def _update_current(connection: psycopg.Connection, states: pl.DataFrame) -> Non
         FROM changed_odds AS changed WHERE changed.market_id = current.market_id
         """
     )
-    connection.execute("TRUNCATE changed_odds")
 
 
 def _update_words(connection: psycopg.Connection, markets: pl.DataFrame) -> None:
     if markets.is_empty():
         return
-    connection.execute("CREATE TEMPORARY TABLE IF NOT EXISTS changed_markets (LIKE markets) ON COMMIT DELETE ROWS")
-    _copy(connection, "changed_markets", markets)
+    _copy_aside(connection, "changed_markets", markets, like="markets")
     connection.execute(
         """
         UPDATE markets AS market
@@ -111,7 +108,16 @@ def _update_words(connection: psycopg.Connection, markets: pl.DataFrame) -> None
         FROM changed_markets AS changed WHERE changed.id = market.id
         """
     )
-    connection.execute("TRUNCATE changed_markets")
+
+
+def _copy_aside(connection: psycopg.Connection, table: str, rows: pl.DataFrame, *, like: str) -> None:
+    """Make the rows the whole content of a temporary table, which stays as long as the session does."""
+    names = {"table": sql.Identifier(table), "like": sql.Identifier(like)}
+    make = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {table} (LIKE {like}) ON COMMIT DELETE ROWS")
+    connection.execute(make.format(**names))
+    # Not TRUNCATE, which makes new files; at the end of a transaction the table is emptied anyway.
+    connection.execute(sql.SQL("DELETE FROM {table}").format(**names))
+    _copy(connection, table, rows)
 
 
 def _copy(connection: psycopg.Connection, table: str, rows: pl.DataFrame) -> None:

@@ -130,6 +130,10 @@ def record_errors(
 
     ``error_type`` is the reason; a market refused is an error of its event, ``occurrences`` counting the markets.
     """
+    is_whole = answers.answers["status"].is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value]).all()
+    is_whole = is_whole and (answers.discoveries["status"] == AnswerStatus.COMPLETE.value).all()
+    if is_whole and answers.refused.is_empty() and not set_aside and not guard_held:
+        return
     events = listings.select(*_LISTING, "listing_id", "event_id")
     failed = answers.answers.filter(_status == AnswerStatus.FAILED.value).join(events, on=_LISTING, how="left")
     not_asked = (

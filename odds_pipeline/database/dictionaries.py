@@ -46,6 +46,8 @@ class OutcomeSet(NamedTuple):
 
 def market_type_ids(connection: psycopg.Connection, market_ids: Sequence[str]) -> dict[str, int]:
     """Ids of market types by betPawa market id (or own id)."""
+    if not market_ids:
+        return {}
     query = "SELECT betpawa_market_id, id FROM market_types WHERE betpawa_market_id = ANY(%s)"
     found = dict(connection.execute(query, [list(market_ids)]).fetchall())
     if missing := sorted(set(market_ids) - found.keys()):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ import polars as pl
 import psycopg
 from psycopg import errors
 from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.database.create import create_if_missing
@@ -119,6 +119,29 @@ class Database:
         Raises ``psycopg.OperationalError`` when the server does not answer.
         """
         return psycopg.connect(self.libpq, autocommit=autocommit)
+
+    @contextmanager
+    def borrow(self) -> Iterator[psycopg.Connection]:
+        """Like ``connect``, with a connection out of the engine's pool: for short work that comes again and again.
+
+        A session's own state (temporary tables, prepared statements) may be left from an earlier use. Raises
+        ``psycopg.OperationalError`` when the server does not answer.
+        """
+        try:
+            lent = self.engine.raw_connection()
+        except DBAPIError as error:
+            raise error.orig or error from None
+        try:
+            connection = lent.driver_connection
+            assert isinstance(connection, psycopg.Connection)
+            try:
+                yield connection
+                connection.commit()
+            finally:
+                if connection.broken:
+                    lent.invalidate()
+        finally:
+            lent.close()  # rolls back what was not committed
 
     @cached_property
     def engine(self) -> Engine:

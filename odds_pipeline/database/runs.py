@@ -19,7 +19,7 @@ Trigger = Literal["scheduled", "manual", "webhook", "backfill"]
 
 def open_run(database: Database, *, trigger: Trigger, now: datetime, dagster_run_id: str | None = None) -> int:
     """Create a pending run and return its id."""
-    with database.connect() as connection:
+    with database.borrow() as connection:
         row = connection.execute(
             """
             INSERT INTO scrape_runs (status, trigger, dagster_run_id, created_at)
@@ -35,7 +35,7 @@ def start_run(
     database: Database, run_id: int, *, now: datetime, settings: Settings, catalogue_version: str | None = None
 ) -> None:
     """Mark a run as running, and tell the views the settings in force."""
-    with database.connect() as connection:
+    with database.borrow() as connection:
         connection.execute(
             """
             UPDATE scrape_runs
@@ -61,7 +61,7 @@ def start_run(
 
 def beat(database: Database, run_id: int, *, now: datetime, timings: dict[str, Any] | None = None) -> None:
     """Say that the run is alive, and keep what is known of its timings (seconds by stage and bookmaker)."""
-    with database.connect() as connection:
+    with database.borrow() as connection:
         connection.execute(
             """
             UPDATE scrape_runs SET heartbeat_at = %s, timings = coalesce(timings, '{}'::jsonb) || %s
@@ -73,7 +73,7 @@ def beat(database: Database, run_id: int, *, now: datetime, timings: dict[str, A
 
 def fail_run(database: Database, run_id: int, *, error_type: str, message: str, now: datetime) -> bool:
     """Close a run that is pending or running as failed, with a typed error. False: it was closed already."""
-    with database.connect() as connection:
+    with database.borrow() as connection:
         closed = connection.execute(
             """
             UPDATE scrape_runs SET status = 'failed', completed_at = %s, error = %s
@@ -91,7 +91,7 @@ def fail_run(database: Database, run_id: int, *, error_type: str, message: str, 
 
 def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) -> list[int]:
     """Fail every run that has shown no life for ``dead_run_after``; return their ids (B-45)."""
-    with database.connect() as connection:
+    with database.borrow() as connection:
         dead = connection.execute(
             """
             SELECT id FROM scrape_runs

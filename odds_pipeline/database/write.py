@@ -62,7 +62,7 @@ def write_cycle(
     A row that the database refuses costs its answer, which is counted and recorded (R11).
     """
     for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=3, wait_initial=0.2, wait_max=2.0):
-        with attempt, database.connect() as connection:
+        with attempt, database.borrow() as connection:
             return _CycleWriter(database, connection, answers, run_id, settings, now, guarded).write()
     raise AssertionError("a retry context returns or raises")
 

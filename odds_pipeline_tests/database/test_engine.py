@@ -287,3 +287,33 @@ def test_threads_may_read_at_once(database: Database) -> None:
     with ThreadPoolExecutor(4) as threads:
         frames = threads.map(lambda n: database.read_frame("SELECT $1::int AS n", [n]), range(40))
         assert [frame["n"].item() for frame in frames] == list(range(40))
+
+
+def test_a_borrowed_connection_commits_at_its_end_and_rolls_back_after_an_error(database: Database) -> None:
+    with database.borrow() as connection:
+        first = connection.info.backend_pid
+        connection.execute("CREATE TABLE kept (n int)")
+    with pytest.raises(errors.DivisionByZero), database.borrow() as connection:
+        connection.execute("INSERT INTO kept VALUES (1); SELECT 1 / 0")
+    with database.borrow() as connection:
+        assert connection.info.backend_pid == first
+        assert connection.execute("SELECT * FROM kept").fetchall() == []
+
+
+def test_a_borrowed_connection_that_died_is_replaced(database: Database) -> None:
+    def end(pid: int) -> None:
+        with database.connect() as connection:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    with database.borrow() as connection:
+        pid = connection.info.backend_pid
+    end(pid)
+    with pytest.raises(psycopg.OperationalError), database.borrow() as connection:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with database.borrow() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_server_that_does_not_answer_is_an_operational_error_of_psycopg() -> None:
+    with pytest.raises(psycopg.OperationalError), Database("postgresql://127.0.0.1:1/odds").borrow():
+        pass
