@@ -12,7 +12,6 @@ from typing import Annotated
 
 import dagster as dg
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -147,8 +146,8 @@ def _quiet_dagster() -> Iterator[None]:
 
 
 def _table() -> Table:
-    # As wide as a terminal of 80 columns, with numbers of seven digits.
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    # Without lines it fits a terminal of 80 columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("run", justify="right")
     table.add_column("status")
     for name in ("events", "observations", "changed", "new", "unavailable", "history\nrows", "seconds"):
