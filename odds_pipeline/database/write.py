@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -104,10 +105,13 @@ class _CycleWriter:
                 asked = self._asked(listings)
                 answered = asked.filter(~pl.col("is_late"))
                 ended = self._ended(asked)
-            with self._timed("read"):
-                keys, repeated = self._observed(answered)
+            with self._timed("read"), ThreadPoolExecutor(1) as reading:
                 absence = self._absence(answered, ended)
-                current = self._current(pl.concat([answered["listing_id"], absence["listing_id"]]))
+                covered = pl.concat([answered["listing_id"], absence["listing_id"]])
+                # Read on its own connection, while the answers' keys are made ready here.
+                current_keys = reading.submit(self._current, covered)
+                keys, repeated = self._observed(answered)
+                current = current_keys.result()
             with self._timed("diff"):
                 found = diff(current, keys, absence, self._refused(answered), self._vanished(answered))
                 found, again = self._without_repeats(found, repeated)

@@ -129,25 +129,25 @@ def diff(
         gone_at=pl.lit(None, dtype=PROVEN_ABSENCE["gone_at"]),
     )
     touched = judged.filter(pl.col("change").is_not_null())
-    missing = _missing(current, observed, absence, refused, vanished)
+    missing = _missing(current, matched["market_id"], absence, refused, vanished)
     return Diff(changes=pl.concat([touched, missing.select(touched.columns)]), confirmed=judged.height - touched.height)
 
 
 def _missing(
     current: pl.DataFrame,
-    observed: pl.DataFrame,
+    observed: pl.Series,
     absence: pl.DataFrame,
     refused: pl.DataFrame,
     vanished: pl.DataFrame | None,
 ) -> pl.DataFrame:
-    """Available markets of covered listings that no observation mentions: gone, or refused for now."""
+    """Available markets of covered listings that are not among those ``observed``: gone, or refused for now."""
     key = list(MARKET_KEY)
     available = current.filter(pl.col("is_available"))
     absent = available.join(absence, on="listing_id", how="inner")
     if vanished is not None:
         named = available.join(absence, on="listing_id", how="anti").join(vanished, on=key, nulls_equal=True)
         absent = pl.concat([absent, named.select(absent.columns)])
-    absent = absent.join(observed, on=key, how="anti", nulls_equal=True)
+    absent = absent.join(observed.to_frame(), on="market_id", how="anti")
     is_refused = pl.col("refused").fill_null(value=False)
     return (
         absent.join(refused.select(*key).unique().with_columns(refused=True), on=key, how="left", nulls_equal=True)

@@ -114,6 +114,7 @@ def _packed(outcomes: pl.DataFrame) -> pl.DataFrame:
     words = outcomes.select(
         "row", "status", "price", is_wide=needs_wide.any().over("row"), is_kept=~is_left_out
     ).with_columns(is_kept=pl.col("is_kept").reverse().cum_max().reverse().over("row"))
+    wide_header = f"{WIDE:02x}"
     return (
         words.filter("is_kept")
         .select(
@@ -125,7 +126,7 @@ def _packed(outcomes: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("is_wide").first(), "word")
         .select(
             "row",
-            state=(pl.when("is_wide").then(pl.lit(f"{WIDE:02x}")).otherwise(pl.lit("00")) + pl.col("word").list.join(""))
+            state=(pl.when("is_wide").then(pl.lit(wide_header)).otherwise(pl.lit("00")) + pl.col("word").list.join(""))
             .str.decode("hex"),
         )
     )  # fmt: skip
