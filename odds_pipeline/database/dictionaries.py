@@ -77,26 +77,39 @@ def label_ids(connection: psycopg.Connection, labels: Iterable[Label]) -> dict[L
 
 def source_ids(connection: psycopg.Connection, sources: Iterable[Source]) -> dict[Source, int]:
     """Ids of sources."""
-    wanted = sorted(set(sources), key=repr)
-    columns = [[source.source_market_id for source in wanted], [source.source_specifier for source in wanted]]
-    query = """
-        SELECT s.source_market_id, s.source_specifier, s.id FROM market_sources AS s
-        JOIN unnest(%s::text[], %s::text[]) AS wanted (market_id, specifier)
-          ON s.source_market_id IS NOT DISTINCT FROM wanted.market_id
-         AND s.source_specifier IS NOT DISTINCT FROM wanted.specifier
-    """
-    found = {Source(market_id, specifier): id for market_id, specifier, id in connection.execute(query, columns)}
-    if len(found) < len(wanted):
+    wanted = set(sources)
+    found = _found_sources(connection, wanted)
+    if missing := wanted - found.keys():
         connection.execute(
             """
             INSERT INTO market_sources (source_market_id, source_specifier)
             SELECT * FROM unnest(%s::text[], %s::text[])
-            ON CONFLICT (source_market_id, source_specifier) DO NOTHING
             """,
-            columns,
+            _source_columns(sorted(missing, key=repr)),
         )
-        found = {Source(market_id, specifier): id for market_id, specifier, id in connection.execute(query, columns)}
+        found |= _found_sources(connection, missing)
     return found
+
+
+def _found_sources(connection: psycopg.Connection, sources: Iterable[Source]) -> dict[Source, int]:
+    # IS NOT DISTINCT FROM alone compares every pair: it takes an equality to join by hashing.
+    rows = connection.execute(
+        """
+        SELECT s.source_market_id, s.source_specifier, s.id FROM market_sources AS s
+        JOIN unnest(%s::text[], %s::text[]) AS wanted (market_id, specifier)
+          ON coalesce(s.source_market_id, '') = coalesce(wanted.market_id, '')
+         AND coalesce(s.source_specifier, '') = coalesce(wanted.specifier, '')
+         AND s.source_market_id IS NOT DISTINCT FROM wanted.market_id
+         AND s.source_specifier IS NOT DISTINCT FROM wanted.specifier
+        """,
+        _source_columns(sources),
+    )
+    return {Source(market_id, specifier): id for market_id, specifier, id in rows}
+
+
+def _source_columns(sources: Iterable[Source]) -> list[list[str | None]]:
+    rows = list(sources)
+    return [[row.source_market_id for row in rows], [row.source_specifier for row in rows]]
 
 
 def outcome_set_ids(connection: psycopg.Connection, sets: Iterable[OutcomeSet]) -> dict[OutcomeSet, int]:
