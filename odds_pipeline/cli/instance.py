@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.data_dir import data_directory, project_directory
 from odds_pipeline.database import migrate
-from odds_pipeline.database.engine import Database, DatabaseUrls
+from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.settings import Settings
 
@@ -27,35 +26,29 @@ class NoCheckout(FileNotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A migrated database, and the environment in which Dagster's processes find everything."""
+    """A migrated database, and what Dagster's processes load."""
 
     database: Database
     workspace: Path
-    environment: Mapping[str, str]
 
 
 def prepare(settings: Settings) -> Prepared:
-    """Start or reach the database, migrate it, make history's next days, and set up Dagster's home.
+    """Start or reach the database, migrate it, make history's next days, and set up Dagster's home (``DAGSTER_HOME``).
 
-    Raises ``NoCheckout``, and what ``DatabaseUrls.from_settings``, ``migrate.upgrade`` and ``ensure_partitions`` do.
+    Raises ``NoCheckout``, and what ``Database.from_settings``, ``migrate.upgrade`` and ``ensure_partitions`` do.
     """
     project = project_directory()
     for name in ("dagster.yaml", "workspace.yaml"):
         if not (project / name).is_file():
             raise NoCheckout(f"{project / name} is missing: run from a checkout of the project")
-    urls = DatabaseUrls.from_settings(settings)
-    migrate.upgrade(urls.odds)
-    database = Database(urls.odds)
+    database = Database.from_settings(settings)
+    migrate.upgrade(database.url)
     today = SystemClock().now().date()
     with database.connect() as connection:
         ensure_partitions(connection, today, today + timedelta(days=settings.partition_days_ahead))
     home = data_directory(settings) / "dagster"
     home.mkdir(exist_ok=True)
     shutil.copyfile(project / "dagster.yaml", home / "dagster.yaml")
-    environment = {"DAGSTER_HOME": str(home), "DAGSTER_POSTGRES_URL": urls.dagster}
-    return Prepared(database, project / "workspace.yaml", environment)
-
-
-def adopt(environment: Mapping[str, str]) -> None:
-    """Make the environment this process's own, for the libraries that read it from there."""
-    os.environ.update(environment)
+    # Dagster's libraries, here and in child processes, read it from the environment only.
+    os.environ["DAGSTER_HOME"] = str(home)
+    return Prepared(database, project / "workspace.yaml")

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from odds_pipeline.assets.launches import CYCLE_JOB
 from odds_pipeline.cli.failures import one_line_failures
-from odds_pipeline.cli.instance import adopt, prepare
+from odds_pipeline.cli.instance import prepare
 from odds_pipeline.cli.simulated import needs_simulator, pointed_at, simulator_of
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.database.engine import Database
@@ -75,7 +75,6 @@ def run_cycles(settings: Settings, cycles: int, console: Console) -> list[CycleS
     """Run ``cycles`` cycles on the persistent Dagster instance and print a table. Raises ``CycleFailed``."""
     with console.status("Starting the database"):
         prepared = prepare(settings)
-    adopt(prepared.environment)
     summaries: list[CycleSummary] = []
     table = _table()
     try:

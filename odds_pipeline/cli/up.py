@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 
 from odds_pipeline.cli.failures import one_line_failures
-from odds_pipeline.cli.instance import adopt, prepare
+from odds_pipeline.cli.instance import prepare
 from odds_pipeline.cli.simulated import needs_simulator, simulator_of
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.settings import Settings
@@ -81,8 +81,7 @@ def keep_up(settings: Settings, port: int, console: Console) -> None:
     with ExitStack() as stack, _terminated_like_interrupted():
         with console.status("Starting the database"):
             prepared = prepare(settings)
-        environment = dict(prepared.environment)
-        adopt(environment)
+        environment: dict[str, str] = {}
         # Made here, once: the webserver and the daemon would otherwise race to make Dagster's tables.
         dg.DagsterInstance.get().dispose()
         children: list[Child] = []
@@ -90,7 +89,7 @@ def keep_up(settings: Settings, port: int, console: Console) -> None:
         if needs_simulator(settings):
             with console.status("Starting the simulator"):
                 simulator = stack.enter_context(simulator_of(settings))
-            environment |= simulator.environment
+            environment = simulator.environment
         logs = data_directory(settings) / "logs"
         logs.mkdir(exist_ok=True)
         stack.callback(_stop, children)
