@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -108,7 +109,7 @@ def answer(
     bookmaker: str,
     event: str,
     at: datetime,
-    markets: dict[MarketKey, dict[str, str | None]] | None = None,
+    markets: Mapping[MarketKey, Mapping[str, str | None]] | None = None,
     *,
     status: str = "complete",
     kickoff: datetime | None = None,
