@@ -61,7 +61,7 @@ class CycleReport:
             "upserted": self._record.upserted_current,
             "confirmed_without_write": self._record.confirmed,
             "scrape_run": self._cycle.run_id,
-            "seconds": sum(self._record.seconds.values()),
+            "seconds": round(sum(self._record.seconds.values()), 3),
             "sample": sample(current_sample(self._database, self._cycle.run_id, since=self._cycle.cycle_at)),
         }
 
@@ -73,7 +73,7 @@ class CycleReport:
             "dagster/partition_row_count": rows.all,
             "appended": rows.of_run,
             "scrape_run": self._cycle.run_id,
-            "seconds": sum(self._record.seconds.values()),
+            "seconds": round(sum(self._record.seconds.values()), 3),
             "sample": self._changed,
         }
 
