@@ -41,7 +41,7 @@ def dead_runs(
 
 
 def _end_dead_dagster_runs(instance: dg.DagsterInstance, database: Database, *, dead_before: datetime) -> list[str]:
-    """End runs that started before ``dead_before`` and whose scrape run is neither open nor just committed; return ids."""
+    """End runs older than ``dead_before`` whose scrape run is neither open nor just committed; return their ids."""
     alive = dagster_runs_alive(database, since=dead_before)
     ended: list[str] = []
     for job in (odds_cycle, refresh_event):
