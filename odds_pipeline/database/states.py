@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 import psycopg
+from psycopg import sql
 
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, Source, label_ids, outcome_set_ids, source_ids
 from odds_pipeline.database.engine import Database
@@ -105,30 +106,21 @@ def _stored(database: Database, markets: pl.DataFrame) -> pl.DataFrame:
     schema = {**STORED, "outcome_set_id": pl.Int32}
     if markets.is_empty():
         return pl.DataFrame(schema=schema)
-    states = database.read_frame(
+    states_query = sql.SQL(
         """
         SELECT current.market_id, current.state, market.outcome_set_id
         FROM current_odds AS current JOIN markets AS market ON market.id = current.market_id
-        WHERE current.market_id = ANY (string_to_array($1, ',')::int[])
-        """,
-        [_list(markets["market_id"])],
-    )
-    sets = database.read_frame(
+        WHERE current.market_id = ANY ({})
         """
-        SELECT id AS outcome_set_id, keys, names FROM outcome_sets
-        WHERE id = ANY (string_to_array($1, ',')::int[])
-        """,
-        [_list(states["outcome_set_id"].unique())],
     )
+    states = database.read_frame(states_query.format(sql.Literal(markets["market_id"].to_list())))
+    sets_query = sql.SQL("SELECT id AS outcome_set_id, keys, names FROM outcome_sets WHERE id = ANY ({})")
+    sets = database.read_frame(sets_query.format(sql.Literal(states["outcome_set_id"].unique().to_list())))
     return (
         markets.join(states, on="market_id", how="inner")
         .join(sets, on="outcome_set_id", how="inner")
         .select(pl.col(name).cast(kind) for name, kind in schema.items())
     )
-
-
-def _list(ids: pl.Series) -> str:
-    return ",".join(map(str, ids.to_list()))
 
 
 def _with_new_ids(connection: psycopg.Connection, market_ids: pl.Series) -> pl.Series:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import psycopg
 import stamina
-from psycopg import errors
+from psycopg import errors, sql
 
 from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted, mark_unavailable
 from odds_pipeline.database.coverage import (
@@ -102,16 +102,18 @@ class _CycleWriter:
                     return earlier
             with self._timed("listings"):
                 listings = resolve_listings(self.connection, self.answers.listings, now=self.now)
-                asked = self._asked(listings)
-                answered = asked.filter(~pl.col("is_late"))
-                ended = self._ended(asked)
-            with self._timed("read"), ThreadPoolExecutor(1) as reading:
-                absence = self._absence(answered, ended)
-                covered = pl.concat([answered["listing_id"], absence["listing_id"]])
-                # Read on its own connection, while the answers' keys are made ready here.
-                current_keys = reading.submit(self._current, covered)
-                keys, repeated = self._observed(answered)
-                current = current_keys.result()
+            # Read on a connection of its own, while it is worked out here which answers count and what they say.
+            with ThreadPoolExecutor(1) as reading:
+                current_of_listed = reading.submit(self._current, listings["listing_id"])
+                with self._timed("answers"):
+                    asked = self._asked(listings)
+                    answered = asked.filter(~pl.col("is_late"))
+                    ended = self._ended(asked)
+                    absence = self._absence(answered, ended)
+                    keys, repeated = self._observed(answered)
+                with self._timed("read"):
+                    unlisted = absence.join(listings, on="listing_id", how="anti")["listing_id"]
+                    current = pl.concat([current_of_listed.result(), self._current(unlisted)])
             with self._timed("diff"):
                 found = diff(current, keys, absence, self._refused(answered), self._vanished(answered))
                 found, again = self._without_repeats(found, repeated)
@@ -278,17 +280,19 @@ class _CycleWriter:
 
     def _current(self, listings: pl.Series) -> pl.DataFrame:
         """Every market of the given listings, keys and fingerprints only."""
-        frame = self.database.read_frame(
+        if listings.is_empty():
+            return pl.DataFrame(schema=dict(CURRENT_KEYS))
+        query = sql.SQL(
             """
             SELECT market.id AS market_id, market.event_bookmaker_id AS listing_id, market.market_type_id AS type_id,
                    (market.line * 1000)::int AS line, current.fingerprint, market.label_fingerprint,
                    current.unavailable_at IS NULL AS is_available,
                    current.last_seen_at IS NOT NULL AS has_own_sighting
             FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
-            WHERE market.event_bookmaker_id = ANY (string_to_array($1, ',')::int[])
-            """,
-            [",".join(map(str, listings.unique().to_list()))],
+            WHERE market.event_bookmaker_id = ANY ({})
+            """
         )
+        frame = self.database.read_frame(query.format(sql.Literal(listings.to_list())))
         return frame.select(pl.col(name).cast(kind) for name, kind in CURRENT_KEYS.items())
 
     def _without_repeats(self, found: Diff, repeated: pl.Series) -> tuple[Diff, int]:
