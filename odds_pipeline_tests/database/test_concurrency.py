@@ -1,0 +1,155 @@
+"""Writers at the same time: one after the other, and the newest answer counts, whoever comes first (I5)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Concatenate, ParamSpec, TypeVar
+
+import pytest
+
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.database.rebuild import rebuild_current
+from odds_pipeline.database.record import RunGivenUp, WriteRecord
+from odds_pipeline.database.runs import give_up_dead_runs
+from odds_pipeline.database.write import write_cycle
+from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, prepared, running
+from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
+from odds_pipeline_tests.database.reading import current, history, history_count, query
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+RESULT: MarketKey = ("3743", None)
+HOME = {"1": "2.5", "X": "3.2", "2": "2.9"}
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Elsewhere:
+    """Runs functions in threads, each with connections of its own to the test's database."""
+
+    def __init__(self, database: Database, threads: ThreadPoolExecutor) -> None:
+        self._database, self._threads = database, threads
+
+    def start(self, function: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        def run() -> T:
+            database = Database(self._database.url)
+            try:
+                return function(database, *args, **kwargs)
+            finally:
+                database.dispose()
+
+        return self._threads.submit(run)
+
+
+@pytest.fixture
+def elsewhere(database: Database) -> Iterator[Elsewhere]:
+    with ThreadPoolExecutor(8) as threads:
+        yield Elsewhere(database, threads)
+
+
+@contextmanager
+def writers_lock(database: Database) -> Iterator[None]:
+    """Hold the lock that every writer waits for."""
+    with database.connect() as connection:
+        take_writer_lock(connection)
+        yield
+
+
+def prices(at: datetime, price: str, *, events: str = "e") -> Cycle:
+    """One cycle in which the home win has this price at every event."""
+    return Cycle(at, {}, [answer("betpawa", event, at, {RESULT: HOME | {"1": price}}) for event in events])
+
+
+def write(database: Database, cycle: Cycle, run_id: int) -> WriteRecord:
+    return write_cycle(database, prepared(cycle, run_id), run_id=run_id, settings=SETTINGS, now=cycle.as_of)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.005)
+
+
+def waiting(database: Database) -> int:
+    """How many sessions of this database wait for a lock."""
+    return query(
+        database,
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    )[0][0]
+
+
+def test_writers_at_once_are_written_one_after_the_other(database: Database, elsewhere: Elsewhere) -> None:
+    """B-46, B-55: all start together; each compares with what the one before it has committed, or is late."""
+    cycles = {running(database, T0): prices(T0 + n * SECOND, f"2.{n}", events="efg") for n in range(1, 9)}
+    with writers_lock(database):
+        written = [elsewhere.start(write, cycle, run) for run, cycle in cycles.items()]
+        wait_until(lambda: waiting(database) == len(cycles))
+        assert history_count(database) == 0
+    records = [future.result() for future in written]
+
+    assert {row.outcomes["1"] for row in current(database).values()} == {"2.8"}
+    for event in "efg":
+        rows = history(database, ("betpawa", event, *RESULT))
+        assert [row.captured_at for row in rows] == sorted({row.captured_at for row in rows})
+        assert all(row.outcomes["1"] == f"2.{(row.captured_at - T0) // SECOND}" for row in rows)
+        assert [row.run_id for row in rows] == [
+            run for run, cycle in cycles.items() if cycle.at in {row.captured_at for row in rows}
+        ]
+    assert sum(record.new for record in records) == 3
+    assert sum(record.late + record.inserted_history for record in records) == 3 * len(cycles)
+    assert rebuild_current(database).repaired == 0
+
+
+def test_a_late_answer_is_dropped_and_counted_and_the_rest_of_its_cycle_stands(database: Database) -> None:
+    """B-14 (I5): per bookmaker event; it neither changes nor confirms nor retires anything."""
+    commit(database, prices(T0 + 60 * SECOND, "2.5"))
+    late = prices(T0 + 30 * SECOND, "2.1")
+    late.answers.append(answer("betpawa", "f", T0 + 30 * SECOND, {RESULT: HOME}))
+    record = commit(database, late)
+    assert (record.late, record.new, record.changed, record.unavailable) == (1, 1, 0, 0)
+    row = current(database)["betpawa", "e", *RESULT]
+    assert (row.outcomes["1"], row.last_confirmed_at) == ("2.5", T0 + 60 * SECOND)
+    empty = Cycle(T0 + 40 * SECOND, {}, [answer("betpawa", "e", T0 + 40 * SECOND)])
+    assert commit(database, empty).late == 1
+    assert current(database)["betpawa", "e", *RESULT].unavailable_at is None
+
+
+def test_a_late_discovery_retires_nothing(database: Database) -> None:
+    """B-12, B-13: it was made before the newest one, so it does not know what is listed since."""
+    said = prices(T0 + 60 * SECOND, "2.5")
+    said.discoveries["betpawa"] = (T0 + 60 * SECOND, True)
+    commit(database, said)
+    assert commit(database, Cycle(T0, {"betpawa": (T0, True)}, [])).unavailable == 0
+    again = T0 + 120 * SECOND
+    assert commit(database, Cycle(again, {"betpawa": (again, True)}, [])).unavailable == 1
+
+
+def test_a_run_given_up_while_it_waited_for_its_turn_writes_nothing(database: Database, elsewhere: Elsewhere) -> None:
+    """B-45 (I5): the watchdog thinks it dead; a newer run writes; the dead one wakes up."""
+    slow = running(database, T0)
+    with writers_lock(database):
+        woken = elsewhere.start(write, prices(T0, "2.1"), slow)
+        wait_until(lambda: waiting(database) == 1)
+        assert give_up_dead_runs(database, settings=SETTINGS, now=T0 + timedelta(hours=1)) == [slow]
+    with pytest.raises(RunGivenUp):
+        woken.result()
+    assert history_count(database) == 0
+    assert commit(database, prices(T0 + SECOND, "2.2")).new == 1
+
+
+def test_a_rebuild_of_current_waits_for_the_writer(database: Database, elsewhere: Elsewhere) -> None:
+    """I1, I5: whoever changes odds takes the same lock."""
+    commit(database, prices(T0, "2.5"))
+    with writers_lock(database):
+        rebuilding = elsewhere.start(rebuild_current)
+        wait_until(lambda: waiting(database) == 1)
+        assert not rebuilding.done()
+    assert rebuilding.result().repaired == 0
