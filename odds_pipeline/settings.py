@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         default=timedelta(seconds=30), description="Least pause after a cycle before the next."
     )
     dead_run_after: timedelta = Field(
-        default=timedelta(minutes=30), description="A running cycle without life is given up."
+        default=timedelta(minutes=10), description="A running cycle without life is given up."
     )
 
     midnight_grace: timedelta = Field(

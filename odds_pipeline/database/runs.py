@@ -106,7 +106,7 @@ def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) 
 
 
 def recurring_failures(database: Database, *, cycles: int) -> pl.DataFrame:
-    """What failed in each of the last ``cycles`` closed runs or more (R12).
+    """What failed in each of the last ``cycles`` closed cycles or more (R12); refreshes and replays do not count.
 
     One row per bookmaker, error type and (where the failure names one) event: ``cycles`` in a row up to now,
     ``first_at``, ``last_at`` and ``occurrences`` in them.
@@ -115,7 +115,8 @@ def recurring_failures(database: Database, *, cycles: int) -> pl.DataFrame:
         """
         WITH runs AS (
             SELECT id, row_number() OVER (ORDER BY id DESC) AS age FROM scrape_runs
-            WHERE status IN ('completed', 'partial', 'failed') ORDER BY id DESC LIMIT 500
+            WHERE status IN ('completed', 'partial', 'failed') AND trigger IN ('scheduled', 'manual')
+            ORDER BY id DESC LIMIT 500
         ), failures AS (
             SELECT error.bookmaker_id, error.error_type, error.event_id, runs.age,
                    min(error.occurred_at) AS first_at, max(error.occurred_at) AS last_at,
