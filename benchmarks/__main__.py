@@ -7,12 +7,12 @@ import shlex
 import subprocess
 import sys
 
-from . import commit
+from . import commit, cycle, storage
 from .measure import say
 from .offers import SCALES
 
-#: In the order in which all of them run, with the scales they have then.
-_BENCHMARKS = {"commit": ("M", "XL")}
+#: In the order in which all of them run, with the scales they have then (none: it has no scale).
+_BENCHMARKS: dict[str, tuple[str, ...]] = {"commit": ("M", "XL"), "cycle": (), "storage": ("S", "M", "L")}
 
 
 def main() -> None:
@@ -22,15 +22,28 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - _BENCHMARKS.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    names = arguments.names or list(_BENCHMARKS)
-    wanted = [(name, scale) for name in names for scale in (arguments.scale or _BENCHMARKS[name])]
-    if len(wanted) == 1:
-        commit.run(wanted[0][1])
+    runs = [
+        (name, scale)
+        for name in arguments.names or _BENCHMARKS
+        for scale in (_BENCHMARKS[name] and (arguments.scale or _BENCHMARKS[name])) or (None,)
+    ]
+    if len(runs) == 1:
+        _run(*runs[0])
         return
-    for name, scale in wanted:
-        command = [sys.executable, "-m", "benchmarks", name, "--scale", scale]
+    for name, scale in runs:
+        command = [sys.executable, "-m", "benchmarks", name, *(("--scale", scale) if scale else ())]
         say(f"\n$ {shlex.join(command)}")
         subprocess.run(command, check=True)
+
+
+def _run(name: str, scale: str | None) -> None:
+    match name, scale:
+        case "commit", str():
+            commit.run(scale)
+        case "storage", str():
+            storage.run(scale)
+        case _:
+            cycle.run()
 
 
 if __name__ == "__main__":

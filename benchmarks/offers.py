@@ -33,7 +33,7 @@ _EVENTS_IN_BATCH = 40
 _FEW_OUTCOMES: Mapping[int, int] = {2: 450, 3: 300, 4: 60, 5: 50, 6: 60, 9: 50, 16: 30}
 _ALL_OUTCOMES: Mapping[int, int] = {2: 440, 3: 190, 4: 60, 6: 80, 9: 60, 12: 50, 20: 50, 28: 40, 36: 20, 75: 10}
 
-#: From so many outcomes on they are the match's players, so that no other match has the same.
+#: From so many outcomes on they are the match's players, so that no other match has the same outcomes and specifiers.
 _PLAYERS_FROM = 36
 
 
@@ -108,12 +108,21 @@ def _observations(scale: Scale, bookmaker: str, number: int, moves: int) -> Iter
         numbers = range(first, min(first + _EVENTS_IN_BATCH, scale.events))
         events = pl.DataFrame([_event(bookmaker, event, number) for event in numbers], schema_overrides=_EVENT_SCHEMA)
         markets = events.join(templates, how="cross").with_row_index("place")
-        market = pl.struct("external_event_id", "template")
-        moved = (market.hash(seed=cycle) % round(1 / CHANGED_SHARE) == 0 for cycle in range(1, moves + 1))
+        is_of_players = pl.col("size") >= _PLAYERS_FROM
+        of_match = pl.format("variant={}|{}", "external_event_id", "source_specifier")
+        markets = markets.with_columns(
+            source_specifier=pl.when(is_of_players).then(of_match).otherwise("source_specifier")
+        )
+        moved = (_moves(first, cycle) for cycle in range(1, moves + 1))
         markets = markets.with_columns(version=pl.sum_horizontal(pl.lit(0), *moved).cast(pl.Int64))
         yield markets.with_columns(outcomes=_outcomes(markets)).select(
             pl.col(name).cast(kind) for name, kind in OBSERVATION_SCHEMA.items()
         )
+
+
+def _moves(first: int, cycle: int) -> pl.Expr:
+    """Whether a cycle moves the market: exactly the share of them, and others in each cycle."""
+    return pl.int_range(pl.len()).shuffle(seed=100_000 * cycle + first) % round(1 / CHANGED_SHARE) == 0
 
 
 def _outcomes(markets: pl.DataFrame) -> pl.Series:

@@ -57,7 +57,10 @@ def total_size(connection: psycopg.Connection, table: str) -> int:
     return int(
         _one(
             connection,
-            "SELECT sum(pg_total_relation_size(relid))::bigint FROM pg_partition_tree(%s)",
+            # A table without partitions has no partition tree.
+            "SELECT sum(pg_total_relation_size(relid))::bigint FROM ("
+            "SELECT relid FROM pg_partition_tree(%s) UNION SELECT %s::regclass) AS part",
+            table,
             table,
         )
     )
