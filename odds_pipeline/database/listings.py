@@ -156,7 +156,8 @@ def _tournament_ids(connection: psycopg.Connection, listings: pl.DataFrame) -> d
         USING (sport_id, name, country)
     """
     found = {(sport, name, country): id for id, sport, name, country in connection.execute(query, columns)}
-    if missing := [row for row in rows if row not in found]:
+    # Two spellings of a sport are one sport, so two of the words may name one tournament.
+    if missing := sorted({row for row in rows if row not in found}):
         with connection.cursor() as cursor:
             cursor.executemany("INSERT INTO tournaments (sport_id, name, country) VALUES (%s, %s, %s)", missing)
         found = {(sport, name, country): id for id, sport, name, country in connection.execute(query, columns)}

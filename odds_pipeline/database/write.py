@@ -129,7 +129,7 @@ class _CycleWriter:
                 record_errors(
                     self.connection, self.run_id, self.answers, listings, self.set_aside, self.guard_held, self.now
                 )
-                record = self._record(found, changes, late=asked.filter("is_late").height + again)
+                record = self._record(found, changes, keys, late=asked.filter("is_late").height + again)
                 # The run ends now, not when the write began: the next cycle is put off by this one's whole length.
                 ended_at = self.now + timedelta(seconds=time.perf_counter() - self.began)
                 close_run(self.connection, self.run_id, self.answers, listings, record, ended_at)
@@ -337,10 +337,14 @@ class _CycleWriter:
         mark_sighted(self.connection, kind(Change.SIGHTED, Change.RELABELLED)["market_id"])
         mark_refused(self.connection, kind(Change.REFUSED)["market_id"])
 
-    def _record(self, found: Diff, changes: pl.DataFrame, late: int) -> WriteRecord:
+    def _record(self, found: Diff, changes: pl.DataFrame, observed_keys: pl.DataFrame, late: int) -> WriteRecord:
+        confirmed = found.confirmed
         if self.set_aside:
-            changes = changes.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
-        applied = Diff(changes, found.confirmed)
+            is_set_aside = pl.col("listing_id").is_in(list(self.set_aside))
+            was_touched = is_set_aside & pl.col("row").is_not_null()
+            confirmed -= observed_keys.filter(is_set_aside).height - changes.filter(was_touched).height
+            changes = changes.filter(~is_set_aside)
+        applied = Diff(changes, confirmed)
         answers = self.answers.answers
         written = changes.filter(pl.col("change").is_in([change.value for change in HISTORY_CHANGES]))
         observed = Diff(changes, 0)
@@ -350,7 +354,7 @@ class _CycleWriter:
             changed=applied.count(Change.CHANGED),
             returned=applied.count(Change.RETURNED),
             unavailable=applied.count(Change.UNAVAILABLE),
-            confirmed=found.confirmed + observed.count(Change.RELABELLED) + observed.count(Change.SIGHTED),
+            confirmed=confirmed + observed.count(Change.RELABELLED) + observed.count(Change.SIGHTED),
             relabelled=changes.filter("is_relabelled").height,
             refused=self.answers.refused.height,
             late=late,
