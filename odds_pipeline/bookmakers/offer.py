@@ -99,9 +99,12 @@ def as_object(value: object) -> dict[str, Any]:
 
 
 def as_text(value: object) -> str:
-    """A JSON string or whole number as text without surrounding blanks; anything else is an empty text."""
+    """A JSON string or whole number as text without surrounding blanks; anything else is an empty text.
+
+    NUL, which JSON may carry and PostgreSQL's text cannot, is left out.
+    """
     if isinstance(value, str):
-        return value.strip()
+        return value.replace("\0", "").strip()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

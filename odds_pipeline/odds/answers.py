@@ -79,7 +79,9 @@ def prepare(
     """
     require_schema(observations, OBSERVATION_SCHEMA, source="observations")
     require_schema(coverage, COVERAGE_SCHEMA, source="coverage", optional=OPTIONAL_COVERAGE)
-    coverage = _with_all_columns(coverage)
+    coverage = _with_all_columns(coverage).with_columns(
+        pl.col("reason", "message").str.replace_all("\x00", "", literal=True)
+    )
     if not all(name in observations.collect_schema() for name in COMPARISON_COLUMNS):
         observations = with_comparison_columns(observations.collect()).lazy()
     rows = (
@@ -101,7 +103,9 @@ def prepare(
         vanished, rows = rows.filter(is_vanished), rows.filter(~is_vanished)
     keys, malformed = _split_malformed(rows)
     discoveries = coverage.filter(pl.col("external_event_id").is_null()).unique("bookmaker", keep="last")
-    refused = pl.concat([_refused_by_parser(coverage), malformed])
+    refused = pl.concat([_refused_by_parser(coverage), malformed]).with_columns(
+        pl.when(~_has_nul("betpawa_market_id")).then("betpawa_market_id")
+    )
     times = pl.concat([answers["captured_at"], discoveries["captured_at"]]).drop_nulls()
     latest = times.max()
     assert latest is None or isinstance(latest, datetime)
@@ -129,8 +133,7 @@ def _malformed() -> pl.Expr:
         return outcomes.eval(condition.fill_null(value=False)).list.any()
 
     has_nul = pl.any_horizontal(
-        pl.col(name).str.contains("\x00", literal=True).fill_null(value=False)
-        for name in ("betpawa_market_id", "betpawa_market_name", "source_market_id", "source_specifier")
+        _has_nul(name) for name in ("betpawa_market_id", "betpawa_market_name", "source_market_id", "source_specifier")
     ) | any_outcome(
         outcome.field("key").str.contains("\x00", literal=True)
         | outcome.field("name").str.contains("\x00", literal=True)
@@ -150,6 +153,11 @@ def _malformed() -> pl.Expr:
         *(pl.when(is_bad.fill_null(value=False)).then(pl.lit(reason)) for reason, is_bad in problems.items()),
         pl.lit(None, dtype=pl.String),
     )
+
+
+def _has_nul(name: str) -> pl.Expr:
+    """Whether a text holds NUL, for which PostgreSQL has no room."""
+    return pl.col(name).str.contains("\x00", literal=True).fill_null(value=False)
 
 
 def _with_all_columns(coverage: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from threading import Thread
 from typing import Any
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -18,8 +19,9 @@ from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.record import RunGivenUp, WriteRecord
 from odds_pipeline.database.runs import beat, fail_run, give_up_dead_runs, open_run, recurring_failures
 from odds_pipeline.database.write import write_cycle
+from odds_pipeline.odds.answers import prepare
 from odds_pipeline.settings import Settings
-from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, prepared, running
+from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, coverage, observations, prepared, running
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
 from odds_pipeline_tests.database.reading import current, errors, history_count, last_run, query
 
@@ -82,6 +84,31 @@ def test_an_answer_that_the_database_refuses_is_set_aside_and_the_rest_commits(d
     record = commit(database, Cycle(moment(2), {}, later))
     assert (record.new, record.set_aside) == (3, 0)
     assert rebuild_current(database).repaired == 0
+
+
+def test_characters_that_no_text_in_the_database_can_hold_cost_their_own_answer(database: Database) -> None:
+    """B-43 (R11): NUL in a market's identity, or in what a failure says; the answer proves nothing absent."""
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, UNLUCKY: HOME})]))
+    said = [
+        answer("betpawa", "e", moment(1), {RESULT: OTHER, ("37\x0043", None): HOME}),
+        answer("betpawa", "f", moment(1), status="failed"),
+    ]
+    cycle = Cycle(moment(1), {}, said)
+    run_id = running(database, moment(1))
+    told = coverage(cycle, run_id).with_columns(message=pl.lit("it said \x00"))
+    record = write_cycle(
+        database,
+        prepare(observations(cycle).lazy(), told, cycle_at=cycle.at),
+        run_id=run_id,
+        settings=SETTINGS,
+        now=cycle.at,
+    )
+    assert (record.changed, record.unavailable, record.refused) == (1, 0, 1)
+    assert {error[:3] for error in errors(database, run_id)} == {
+        ("betpawa", "e", "forbidden_character"),
+        ("betpawa", "e", "unidentified_market"),
+        ("betpawa", "f", "timeout"),
+    }
 
 
 @contextmanager

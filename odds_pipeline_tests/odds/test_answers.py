@@ -57,7 +57,6 @@ def statuses(answers: Answers) -> list[tuple[str, str | None]]:
         (row("3743", outcome(), outcome()), "duplicate_outcome"),
         (row("3743", outcome(key=None)), "outcome_without_key"),
         (row("3743", outcome(key="a\x00")), "forbidden_character"),
-        (row("37\x0043"), "forbidden_character"),
         (row("3743", outcomes=[]), "no_outcomes"),
         (row("3743", line=Decimal("3000000")), "line_out_of_range"),
     ],
@@ -76,8 +75,10 @@ def test_the_price_of_a_suspended_outcome_is_never_a_reason_to_refuse(odds: str 
     assert prepared(row("3743", outcome(odds=odds, is_active=False))).refused.is_empty()
 
 
-def test_a_market_without_identity_makes_its_answer_prove_nothing() -> None:
-    answers = prepared(row(None), row("5000"))
+@pytest.mark.parametrize("market_id", [None, "37\x0043"])
+def test_a_market_without_a_readable_identity_makes_its_answer_prove_nothing(market_id: str | None) -> None:
+    answers = prepared(row(market_id), row("5000"))
+    assert answers.refused["betpawa_market_id"].to_list() == [None]
     assert answers.keys["betpawa_market_id"].to_list() == ["5000"]
     assert statuses(answers) == [("failed", "unidentified_market")]
 
