@@ -91,7 +91,6 @@ def prepare(
             "betpawa_market_id",
             "line",
             *COMPARISON_COLUMNS,
-            *_LISTING_WORDS,
         )
         .with_row_index("row")
         .collect()
@@ -119,7 +118,7 @@ def prepare(
         vanished=vanished.select(*_LISTING, "betpawa_market_id", "line"),
         refused=refused,
         is_delta=is_delta,
-        listings=_listings(rows, coverage),
+        listings=_listings(observations, coverage),
     )
 
 
@@ -227,10 +226,10 @@ def _without_false_completeness(answers: pl.DataFrame, refused: pl.DataFrame) ->
     )
 
 
-def _listings(rows: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
+def _listings(observations: pl.LazyFrame, coverage: pl.DataFrame) -> pl.DataFrame:
     """The words around each listing; the answer's own go before discovery's, the first known before none."""
     words = (*_LISTING, *_LISTING_WORDS)
-    from_answers = rows.select(*words).unique(list(_LISTING), keep="last", maintain_order=True)
+    from_answers = observations.select(*words).unique(list(_LISTING), keep="last", maintain_order=True).collect()
     from_coverage = coverage.filter(pl.col("external_event_id").is_not_null()).select(*words)
     return (
         pl.concat([from_answers, from_coverage])
