@@ -190,7 +190,8 @@ def _split_malformed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Good keys, and what is refused: malformed rows, and markets that stand twice with different content."""
     key = [*_LISTING, "betpawa_market_id", "line"]
     good = rows.filter(pl.col("malformed").is_null())
-    if good.select(key).is_duplicated().any():
+    # Different hashes are different keys: looking at the keys themselves takes ten times the memory.
+    if good.select(pl.struct(key).hash()).to_series().n_unique() < good.height:
         is_conflict = pl.col("fingerprint").n_unique().over(key, mapping_strategy="group_to_rows") > 1
         is_newest = pl.col("captured_at") == pl.col("captured_at").max().over(key)
         good = good.filter(is_newest)
@@ -229,7 +230,10 @@ def _without_false_completeness(answers: pl.DataFrame, refused: pl.DataFrame) ->
 def _listings(observations: pl.LazyFrame, coverage: pl.DataFrame) -> pl.DataFrame:
     """The words around each listing; the answer's own go before discovery's, the first known before none."""
     words = (*_LISTING, *_LISTING_WORDS)
-    from_answers = observations.select(*words).unique(list(_LISTING), keep="last", maintain_order=True).collect()
+    # Streamed, because every row repeats the words of its listing.
+    from_answers = (
+        observations.select(*words).group_by(*_LISTING, maintain_order=True).last().collect(engine="streaming")
+    )
     from_coverage = coverage.filter(pl.col("external_event_id").is_not_null()).select(*words)
     return (
         pl.concat([from_answers, from_coverage])
