@@ -31,7 +31,6 @@ STATUS_UNREADABLE = "status_unreadable"
 # Reasons for a failed answer
 EMPTY = "empty"
 ALL_REFUSED = "all_refused"
-NOTHING_OFFERED = "nothing_offered"
 
 
 class MarketEntry:
@@ -183,14 +182,17 @@ class AnswerLedger:
         )
 
     def _failure(self, stored: int, refused: Counter[str]) -> str | None:
-        """Why the answer proves nothing absent, None if it is complete."""
+        """Why the answer proves nothing absent, None if it is complete.
+
+        An answer that says of each outcome that it is not offered is complete: only silence proves nothing.
+        """
         if self._unidentified:
             return UNIDENTIFIED_MARKET
         if stored:
             return None
         if refused:
             return ALL_REFUSED
-        return NOTHING_OFFERED if self._not_offered else EMPTY
+        return None if self._not_offered else EMPTY
 
 
 def _observation(entry: MarketEntry) -> Observation:

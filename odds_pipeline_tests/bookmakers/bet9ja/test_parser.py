@@ -234,9 +234,10 @@ def test_no_odds_at_all_prove_nothing(odds: Any) -> None:
     assert (answer.status, answer.reason) == (AnswerStatus.FAILED, "empty")
 
 
-def test_nothing_but_placeholders_proves_nothing() -> None:
+def test_nothing_but_placeholders_says_that_nothing_is_offered() -> None:
+    """B-16."""
     answer = parse_odds(S_1X2_1="1", S_1X2_X="-")
-    assert (answer.status, answer.reason) == (AnswerStatus.FAILED, "nothing_offered")
+    assert (answer.status, answer.observations) == (AnswerStatus.COMPLETE, [])
     assert answer.outcomes_not_offered == {"bet9ja_placeholder": 2}
 
 

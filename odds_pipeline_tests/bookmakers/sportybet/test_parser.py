@@ -174,10 +174,11 @@ def test_a_market_that_is_not_offered_is_absent_whatever_its_outcomes_say(more: 
     assert (answer.outcomes_not_offered, answer.refused) == ({reason: 3}, [])
 
 
-def test_a_banned_event_or_one_with_nothing_on_offer_proves_nothing() -> None:
+def test_a_banned_event_or_one_with_every_market_closed_says_that_nothing_is_offered() -> None:
+    """B-15."""
     for event in (sportybet_event(sportybet_1x2(), banned=True), sportybet_event(sportybet_1x2() | {"status": 2})):
         answer = parse(event)
-        assert (answer.status, answer.reason) == (AnswerStatus.FAILED, "nothing_offered")
+        assert (answer.status, answer.observations) == (AnswerStatus.COMPLETE, [])
         assert answer.outcomes_not_offered.total() == 3
 
 
