@@ -115,16 +115,18 @@ def test_an_idle_cycle_at_scale_m_writes_less_than_half_a_megabyte(filled: Datab
     """B-05, B-06 (I2, I10): everything is confirmed by one small row per bookmaker event; the first write to a page
     after a checkpoint, which PostgreSQL logs whole, is counted too.
     """
-    # The first cycle also marks the rows just loaded as committed, once: no checkpoint lies between.
-    written: dict[str, Decimal] = {}
-    for number, checkpoint in enumerate((False, False, True, False, True), 1):
-        if checkpoint:
+    # The position is that of the whole server, so what else writes there can only add: the least of three counts.
+    # Before the first checkpoint a cycle also marks the rows just loaded as committed, once.
+    least_written: dict[bool, Decimal] = {}
+    for number, after_checkpoint in enumerate((False, False, False, True, True, True), 1):
+        if after_checkpoint:
             with filled.connect(autocommit=True) as connection:
                 connection.execute("CHECKPOINT")
         before = wal_position(filled)
         record = cycle(filled, number)
-        written[f"{number}, {'after' if checkpoint else 'without'} a checkpoint"] = wal_position(filled) - before
+        written = wal_position(filled) - before
+        least_written[after_checkpoint] = min(written, least_written.get(after_checkpoint, written))
         assert (record.confirmed, record.inserted_history, record.upserted_current) == (75_000, 0, 0)
     ((least, most),) = query(filled, "SELECT min(last_confirmed_at), max(last_confirmed_at) FROM market_odds_current")
-    assert least == most == T0 + 5 * FIVE_MINUTES
-    assert max(written.values()) < IDLE_WAL_BYTES, written
+    assert least == most == T0 + 6 * FIVE_MINUTES
+    assert max(least_written.values()) < IDLE_WAL_BYTES, least_written
