@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 
 EVENTS ?= 200
 CYCLES ?= 3
+PORT ?= 3000
 TESTS ?=
 
 .DEFAULT_GOAL := help
@@ -26,8 +27,8 @@ $(READY): requirements.txt pyproject.toml
 run: $(READY) ## Run CYCLES=3 cycles through Dagster on the simulator with EVENTS=200 events
 	@$(BIN)/odds-pipeline run --cycles $(CYCLES) --events $(EVENTS)
 
-up: $(READY) ## Start the database, the simulator, the Dagster UI and the daemon
-	@$(BIN)/odds-pipeline up
+up: $(READY) ## Start the database, the simulator, the Dagster UI on PORT=3000 and the daemon
+	@$(BIN)/odds-pipeline up --port $(PORT)
 
 test: $(READY) ## Run the test suite (TESTS="path -k words" narrows it)
 	@$(BIN)/python -m pytest $(TESTS)

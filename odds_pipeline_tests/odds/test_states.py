@@ -64,7 +64,7 @@ class Stored:
 
 @given(st.lists(st.lists(offers(), min_size=1, max_size=4), min_size=1, max_size=5))
 @settings(max_examples=150, deadline=None)
-def test_states_of_many_markets_are_those_of_each(markets: list[list[Outcome]]) -> None:
+def test_states_of_many_markets_are_those_of_each(markets: list[list[list[Outcome]]]) -> None:
     """B-17: an outcome that is suspended or gone keeps its last real price, however often it comes and goes."""
     stored = [Stored() for _ in markets]
     for step in range(max(map(len, markets))):
