@@ -59,7 +59,7 @@ class Scale:
 SCALES = {
     scale.name: scale
     for scale in (
-        Scale("S", 500, {"betpawa": 20, "sportybet": 15, "bet9ja": 15}, _FEW_OUTCOMES),
+        Scale("S", 500, {"betpawa": 20, "sportybet": 20, "bet9ja": 10}, _FEW_OUTCOMES),
         Scale("M", 500, {"betpawa": 50, "sportybet": 50, "bet9ja": 50}, _FEW_OUTCOMES),
         Scale("L", 1300, {"betpawa": 111, "sportybet": 62, "bet9ja": 50}, _FEW_OUTCOMES),
         Scale("XL", 1300, {"betpawa": 130, "sportybet": 225, "bet9ja": 168}, _ALL_OUTCOMES),

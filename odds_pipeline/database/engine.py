@@ -274,7 +274,8 @@ def _psycopg_error(error: adbc.Error, url: URL) -> psycopg.Error:
         kind = errors.lookup(error.sqlstate or "")
     except KeyError:
         kind = psycopg.OperationalError if isinstance(error, adbc.OperationalError) else psycopg.DatabaseError
-    return kind(_masked(error, url))
+    # ADBC repeats the whole query, values and all.
+    return kind(_masked(error, url).partition(" Query was: ")[0])
 
 
 def _masked(error: Exception, url: URL) -> str:

@@ -100,11 +100,13 @@ class _CycleWriter:
                 take_writer_lock(self.connection)
                 if (earlier := recorded(self.connection, self.run_id)) is not None:
                     return earlier
-            with self._timed("listings"):
-                listings = resolve_listings(self.connection, self.answers.listings, now=self.now)
             # Read on a connection of its own, while it is worked out here which answers count and what they say.
             with ThreadPoolExecutor(1) as reading:
-                current_of_listed = reading.submit(self._current, listings["listing_id"])
+                current_of_listed = reading.submit(self._current, self._is_listed())
+                with self._timed("listings"):
+                    arrivals = self.answers.answers.select(*_LISTING, "captured_at")
+                    told = self.answers.listings.join(arrivals, on=_LISTING, how="left", maintain_order="left")
+                    listings = resolve_listings(self.connection, told, now=self.now)
                 with self._timed("answers"):
                     asked = self._asked(listings)
                     answered = asked.filter(~pl.col("is_late"))
@@ -112,8 +114,11 @@ class _CycleWriter:
                     absence = self._absence(answered, ended)
                     keys, repeated = self._observed(answered)
                 with self._timed("read"):
-                    unlisted = absence.join(listings, on="listing_id", how="anti")["listing_id"]
-                    current = pl.concat([current_of_listed.result(), self._current(unlisted)])
+                    current = current_of_listed.result()
+                    unlisted = absence.join(listings, on="listing_id", how="anti")["listing_id"].to_list()
+                    if unlisted:
+                        condition = sql.SQL("listing.id = ANY ({})").format(sql.Literal(unlisted))
+                        current = pl.concat([current, self._current(condition)])
             with self._timed("diff"):
                 found = diff(current, keys, absence, self._refused(answered), self._vanished(answered))
                 found, again = self._without_repeats(found, repeated)
@@ -278,21 +283,28 @@ class _CycleWriter:
             line=pl.col("line") * 1000
         )
 
-    def _current(self, listings: pl.Series) -> pl.DataFrame:
-        """Every market of the given listings, keys and fingerprints only."""
-        if listings.is_empty():
-            return pl.DataFrame(schema=dict(CURRENT_KEYS))
+    def _is_listed(self) -> sql.Composed:
+        """The condition that a listing is one of the answers', by the bookmakers' own ids."""
+        slugs, external_ids = (sql.Literal(self.answers.listings[name].to_list()) for name in _LISTING)
+        return sql.SQL(
+            "(bookmaker.slug, listing.external_event_id) IN (SELECT * FROM unnest({}::text[], {}::text[]))"
+        ).format(slugs, external_ids)
+
+    def _current(self, condition: sql.Composed) -> pl.DataFrame:
+        """Every market of the listings that meet the condition, keys and fingerprints only."""
         query = sql.SQL(
             """
             SELECT market.id AS market_id, market.event_bookmaker_id AS listing_id, market.market_type_id AS type_id,
                    (market.line * 1000)::int AS line, current.fingerprint, market.label_fingerprint,
                    current.unavailable_at IS NULL AS is_available,
                    current.last_seen_at IS NOT NULL AS has_own_sighting
-            FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
-            WHERE market.event_bookmaker_id = ANY ({})
+            FROM event_bookmakers AS listing JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+            JOIN markets AS market ON market.event_bookmaker_id = listing.id
+            JOIN current_odds AS current ON current.market_id = market.id
+            WHERE {}
             """
         )
-        frame = self.database.read_frame(query.format(sql.Literal(listings.to_list())))
+        frame = self.database.read_frame(query.format(condition))
         return frame.select(pl.col(name).cast(kind) for name, kind in CURRENT_KEYS.items())
 
     def _without_repeats(self, found: Diff, repeated: pl.Series) -> tuple[Diff, int]:

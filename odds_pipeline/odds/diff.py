@@ -104,10 +104,13 @@ def diff(
     """
     key = list(MARKET_KEY)
     matched = observed.join(current, on=key, how="left", nulls_equal=True, suffix="_current")
-    differs = pl.col("fingerprint") != pl.col("fingerprint_current")
+    is_new = pl.col("market_id").is_null()
+    differs = (pl.col("fingerprint") != pl.col("fingerprint_current")).fill_null(value=False)
     is_relabelled = (pl.col("label_fingerprint") != pl.col("label_fingerprint_current")).fill_null(value=False)
+    # What changed is few: only of that is it worked out how.
+    touched = matched.filter(is_new | ~pl.col("is_available") | differs | is_relabelled | pl.col("has_own_sighting"))
     verdict = (
-        pl.when(pl.col("market_id").is_null())
+        pl.when(is_new)
         .then(pl.lit(Change.NEW.value))
         .when(~pl.col("is_available"))
         .then(pl.lit(Change.RETURNED.value))
@@ -115,10 +118,9 @@ def diff(
         .then(pl.lit(Change.CHANGED.value))
         .when(is_relabelled)
         .then(pl.lit(Change.RELABELLED.value))
-        .when(pl.col("has_own_sighting"))
-        .then(pl.lit(Change.SIGHTED.value))
+        .otherwise(pl.lit(Change.SIGHTED.value))
     )
-    judged = matched.select(
+    judged = touched.select(
         "market_id",
         *key,
         "row",
@@ -128,9 +130,8 @@ def diff(
         is_relabelled=is_relabelled,
         gone_at=pl.lit(None, dtype=PROVEN_ABSENCE["gone_at"]),
     )
-    touched = judged.filter(pl.col("change").is_not_null())
     missing = _missing(current, matched["market_id"], absence, refused, vanished)
-    return Diff(changes=pl.concat([touched, missing.select(touched.columns)]), confirmed=judged.height - touched.height)
+    return Diff(changes=pl.concat([judged, missing.select(judged.columns)]), confirmed=matched.height - judged.height)
 
 
 def _missing(

@@ -317,3 +317,16 @@ def test_a_borrowed_connection_that_died_is_replaced(database: Database) -> None
 def test_a_server_that_does_not_answer_is_an_operational_error_of_psycopg() -> None:
     with pytest.raises(psycopg.OperationalError), Database("postgresql://127.0.0.1:1/odds").borrow():
         pass
+
+
+def test_values_composed_into_a_query_arrive_as_they_are(database: Database) -> None:
+    texts = ["it's", 'a "quote"', "back\\slash", "{a,b}", "", "NULL", "é\n\t"]
+    frame = database.read_frame(sql.SQL("SELECT * FROM unnest({}::text[]) AS text").format(sql.Literal(texts)))
+    assert frame["text"].to_list() == texts
+
+
+def test_an_error_of_a_large_query_does_not_repeat_the_query(database: Database) -> None:
+    numbers = sql.Literal(list(range(10_000)))
+    with pytest.raises(errors.UndefinedTable) as raised:
+        database.read_frame(sql.SQL("SELECT * FROM nowhere WHERE n = ANY ({})").format(numbers))
+    assert len(str(raised.value)) < 500
