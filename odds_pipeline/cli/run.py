@@ -26,6 +26,9 @@ from odds_pipeline.definitions import build_definitions
 from odds_pipeline.partitions import partition_of
 from odds_pipeline.settings import Settings
 
+# Dagster sets this tag on every launch from workspace.yaml, and a run in this process has none. Without it the UI's
+# timeline and a job's page leave the run out.
+REPOSITORY = {".dagster/repository": "__repository__@odds_pipeline"}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -105,6 +108,7 @@ def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Da
         instance=instance,
         partition_key=partition_of(SystemClock().now()),
         run_config=_QUIET,
+        tags=REPOSITORY,
         raise_on_error=False,
     )
     if not result.success:

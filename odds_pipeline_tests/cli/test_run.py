@@ -9,8 +9,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 
+from odds_pipeline.cli.run import REPOSITORY
 from odds_pipeline.cli.simulated import needs_simulator, pointed_at
+from odds_pipeline.data_dir import project_directory
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.settings import BookmakerSettings, Settings
 
@@ -49,7 +54,16 @@ def test_run_on_a_database_of_its_own_and_again_on_the_same_one(server_directory
     with EmbeddedServer.ensure(server_directory) as server, psycopg.connect(server.url()) as connection:
         assert _twice(connection) == 0
         triggers = connection.execute("SELECT trigger, dagster_run_id IS NOT NULL FROM scrape_runs").fetchall()
+        with psycopg.connect(server.url("dagster")) as dagster:
+            labels = dagster.execute("SELECT value FROM run_tags WHERE key = %s", [*REPOSITORY]).fetchall()
     assert triggers == [("manual", True)] * 3
+    assert labels == [(label,) for label in REPOSITORY.values()] * 3, "the timeline of the UI shows the runs"
+
+
+def test_the_runs_belong_to_the_code_location_that_the_ui_shows():
+    (location,) = yaml.safe_load((project_directory() / "workspace.yaml").read_text())["load_from"]
+    name = location["python_module"]["location_name"]
+    assert {REPOSITORY_LABEL_TAG: f"{SINGLETON_REPOSITORY_NAME}@{name}"} == REPOSITORY
 
 
 def _twice(connection: psycopg.Connection) -> int:
