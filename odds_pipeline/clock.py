@@ -44,7 +44,10 @@ class ManualClock:
 
 
 def require_utc(moment: datetime) -> datetime:
-    """Return ``moment`` in UTC; a naive time is refused with ``ValueError`` (B-36)."""
+    """Return ``moment`` in UTC; a naive time, or one beyond any date there, is refused with ``ValueError`` (B-36)."""
     if moment.tzinfo is None:
         raise ValueError(f"time {moment.isoformat()} has no time zone; every time must be aware")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"time {moment.isoformat()} lies beyond any date in UTC") from error

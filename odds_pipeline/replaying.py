@@ -6,24 +6,34 @@ of every answer. The files are a public contract (docs/observation-files.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
+from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import register_bookmakers
 from odds_pipeline.database.record import WriteRecord
-from odds_pipeline.database.runs import open_run, start_run
+from odds_pipeline.database.runs import beat, failing_run, open_run, start_run
 from odds_pipeline.database.write import write_cycle
-from odds_pipeline.odds.answers import OPTIONAL_COVERAGE, prepare, with_comparison_columns
+from odds_pipeline.odds.answers import (
+    LONGEST_IDENTITY,
+    OPTIONAL_COVERAGE,
+    is_identity,
+    prepare,
+    with_comparison_columns,
+)
 from odds_pipeline.odds.frames import SchemaMismatch, conformed, coverage_frame, discovery_row, require_schema
 from odds_pipeline.odds.observation import COVERAGE_SCHEMA, OBSERVATION_SCHEMA, AnswerStatus
 from odds_pipeline.settings import Settings
 
 _COVERAGE_SUFFIX = ".coverage.parquet"
+
+_FIRST_YEAR, _END_YEAR = 1970, 2200
+"""Times outside these are a mistake of the file: a wrong unit, or a placeholder."""
 
 
 class NothingToReplay(ValueError):
@@ -70,27 +80,37 @@ def replay(
     complete: bool = False,
     new_bookmakers: bool = False,
     progress: Callable[[datetime, WriteRecord], None] | None = None,
+    clock: Clock | None = None,
 ) -> ReplaySummary:
     """Apply every cycle of the files at ``path`` (a file, or a folder of them) in time order.
 
     Without a coverage file each (bookmaker, event) of a cycle counts as completely answered and nothing is concluded
     about absent events; ``complete`` says that each bookmaker present in a cycle was covered wholly (and switches the
-    guard against mass disappearance off). ``new_bookmakers`` creates bookmakers that are not registered.
+    guard against mass disappearance off). ``new_bookmakers`` creates bookmakers that are not registered. ``clock``
+    (real time by default) says that a cycle's run is alive; everything else happens at the times of the files.
 
     Raises ``NothingToReplay`` and ``SchemaMismatch`` before anything of the file in question is written, and
-    ``UnknownBookmaker`` before anything of the cycle is.
+    ``UnknownBookmaker`` before anything of the cycle is. A cycle that fails closes its run as failed.
     """
     summary = ReplaySummary()
+    clock = clock or SystemClock()
     for observations, coverage in _files(path):
+        if complete and coverage is not None:
+            raise SchemaMismatch(
+                f"{path} has coverage files, which say what was covered, and holds only what changed; "
+                "--complete is for files without"
+            )
         if new_bookmakers:
             register_bookmakers(database, {slug: slug for slug in observations["bookmaker"].unique().sort()})
         for cycle_at, rows, answers in _cycles(observations, coverage, complete=complete):
             run_id = open_run(database, trigger="backfill", now=cycle_at)
-            start_run(database, run_id, now=cycle_at, settings=settings)
-            prepared = prepare(rows.lazy(), answers, cycle_at=cycle_at, is_delta=coverage is not None)
-            record = write_cycle(
-                database, prepared, run_id=run_id, settings=settings, now=prepared.as_of, guarded=not complete
-            )
+            with failing_run(database, run_id, clock=clock):
+                start_run(database, run_id, now=cycle_at, settings=settings)
+                beat(database, run_id, now=clock.now())
+                prepared = prepare(rows.lazy(), answers, cycle_at=cycle_at, is_delta=coverage is not None)
+                record = write_cycle(
+                    database, prepared, run_id=run_id, settings=settings, now=prepared.as_of, guarded=not complete
+                )
             summary.add(cycle_at, record)
             if progress is not None:
                 progress(cycle_at, record)
@@ -144,10 +164,12 @@ def _read(files: list[_File]) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     for file in files:
         rows = conformed(pl.read_parquet(file.path), OBSERVATION_SCHEMA, source=str(file.path))
         require_schema(rows, OBSERVATION_SCHEMA, source=str(file.path))
+        _require_values(rows, source=file.path, identity=("bookmaker", "external_event_id"))
         observations.append(rows.select(*OBSERVATION_SCHEMA))
         if file.coverage.exists():
             answers = conformed(pl.read_parquet(file.coverage), COVERAGE_SCHEMA, source=str(file.coverage))
             require_schema(answers, COVERAGE_SCHEMA, source=str(file.coverage), optional=OPTIONAL_COVERAGE)
+            _require_values(answers, source=file.coverage, identity=("bookmaker",))
             coverage.append(answers)
     if coverage and len(coverage) < len(files):
         alone = next(file.path for file in files if not file.coverage.exists())
@@ -158,11 +180,41 @@ def _read(files: list[_File]) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     )
 
 
+def _require_values(rows: pl.DataFrame, *, source: Path, identity: Sequence[str]) -> None:
+    """Raise ``SchemaMismatch`` naming each column with values that belong to no cycle."""
+    words = ("external_event_id", "sportradar_id", "sport", "country", "tournament", "home_team", "away_team")
+    no_key = f"is missing, empty, longer than {LONGEST_IDENTITY:,} bytes, or has a NUL"
+    years = f"lies outside the years {_FIRST_YEAR} to {_END_YEAR - 1}"
+    problems = [
+        ("cycle_at", "is missing", pl.col("cycle_at").is_null()),
+        *((name, no_key, ~is_identity(name)) for name in identity),
+        *((name, no_key, ~is_identity(name) & (pl.col(name) != "")) for name in words if name not in identity),
+        *(
+            (name, years, ~pl.col(name).dt.year().is_between(_FIRST_YEAR, _END_YEAR - 1))
+            for name in ("cycle_at", "captured_at", "kickoff")
+        ),
+        (
+            "status",
+            f"is none of {', '.join(AnswerStatus)}",
+            ~pl.col("status").is_in(list(AnswerStatus), nulls_equal=True),
+        ),
+    ]
+    found = [
+        f"{name}: {count:,} rows in which it {problem}"
+        for name, problem, is_bad in problems
+        if name in rows.columns and (count := rows.select(is_bad.sum()).item())
+    ]
+    if found:
+        raise SchemaMismatch(f"{source} does not match its contract: " + "; ".join(found))
+
+
 def _cycles(
     observations: pl.DataFrame, coverage: pl.DataFrame | None, *, complete: bool
 ) -> Iterator[tuple[datetime, pl.DataFrame, pl.DataFrame]]:
     """(cycle_at, observations, coverage) of each cycle in time order."""
-    observations = observations.with_columns(pl.coalesce("captured_at", "cycle_at").alias("captured_at"))
+    arrival = pl.coalesce("captured_at", "cycle_at").alias("captured_at")
+    observations = observations.with_columns(arrival)
+    coverage = None if coverage is None else coverage.with_columns(arrival)
     by_cycle = observations.partition_by("cycle_at", as_dict=True)
     covered = {} if coverage is None else coverage.partition_by("cycle_at", as_dict=True)
     for key in sorted(by_cycle.keys() | covered.keys()):

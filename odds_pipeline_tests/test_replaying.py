@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from odds_pipeline.clock import ManualClock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import UnknownBookmaker
 from odds_pipeline.odds.frames import SchemaMismatch
@@ -153,3 +154,77 @@ def test_a_path_without_observation_files_is_an_error(database: Database, tmp_pa
         replayed(database, tmp_path)
     with pytest.raises(NothingToReplay, match="does not exist"):
         replayed(database, tmp_path / "nowhere.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("cycle_at", None),
+        ("bookmaker", None),
+        ("external_event_id", None),
+        ("external_event_id", ""),
+        ("external_event_id", "a\0b"),
+        ("tournament", "x" * 2_000),
+        ("captured_at", datetime(9999, 12, 31, tzinfo=UTC)),
+        ("kickoff", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_values_that_belong_to_no_cycle_are_refused_by_column_before_anything_is_stored(
+    database: Database, tmp_path: Path, column: str, value: object
+) -> None:
+    good = observations(cycle(0, ("betpawa", "1", {WINNER: {"1": "2.0"}})))
+    bad = good.with_columns(pl.lit(value, dtype=OBSERVATION_SCHEMA[column]).alias(column))
+    pl.concat([good, bad]).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(SchemaMismatch, match=rf"a\.parquet.*{column}: 1 rows"):
+        replayed(database, tmp_path / "a.parquet", new_bookmakers=True)
+    assert availability(database) == {}
+
+
+@pytest.mark.parametrize("status", ["done", None])
+def test_a_coverage_status_that_nobody_knows_is_refused(database: Database, tmp_path: Path, status: str | None) -> None:
+    one = cycle(0, ("betpawa", "1", {WINNER: {"1": "2.0"}}))
+    write(tmp_path / "a.parquet", one)
+    coverage(one).with_columns(status=pl.lit(status, dtype=pl.String)).write_parquet(tmp_path / "a.coverage.parquet")
+    with pytest.raises(SchemaMismatch, match=r"a\.coverage\.parquet.*status: 1 rows"):
+        replayed(database, tmp_path / "a.parquet")
+
+
+def test_coverage_that_does_not_say_when_is_of_its_cycle(database: Database, tmp_path: Path) -> None:
+    one = cycle(0, ("betpawa", "1", {}))
+    write(tmp_path / "a.parquet", cycle(0, ("betpawa", "2", {WINNER: {"1": "2.0"}})))
+    coverage(one).with_columns(captured_at=pl.lit(None)).write_parquet(tmp_path / "a.coverage.parquet")
+    replayed(database, tmp_path / "a.parquet")
+    with database.connect() as connection:
+        rows = connection.execute("SELECT last_answer_at FROM listing_state").fetchall()
+    assert rows == [(NOON,), (NOON,)]
+
+
+def test_files_that_hold_only_changes_are_not_called_complete(database: Database, tmp_path: Path) -> None:
+    """B-13: an event whose markets all stayed as they were is in the coverage alone; it would seem to be gone."""
+    one = cycle(0, ("betpawa", "1", {WINNER: {"1": "2.0"}}))
+    write(tmp_path / "a.parquet", one)
+    coverage(one).write_parquet(tmp_path / "a.coverage.parquet")
+    with pytest.raises(SchemaMismatch, match="--complete is for files without"):
+        replayed(database, tmp_path / "a.parquet", complete=True)
+    assert availability(database) == {}
+
+
+def test_a_cycle_that_cannot_be_replayed_closes_its_run_as_failed(database: Database, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.parquet", cycle(0, ("nobody", "1", {WINNER: {"1": "2.0"}})))
+    with pytest.raises(UnknownBookmaker):
+        replayed(database, file)
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT status, error_type FROM scrape_runs LEFT JOIN scrape_errors ON scrape_run_id = scrape_runs.id"
+        ).fetchall()
+    assert rows == [("failed", "unknown_bookmaker")]
+
+
+def test_the_run_of_an_old_cycle_that_is_being_replayed_shows_life(database: Database, tmp_path: Path) -> None:
+    """B-45: the watchdog goes by real time, not by that of the files."""
+    file = write(tmp_path / "a.parquet", cycle(0, ("betpawa", "1", {WINNER: {"1": "2.0"}})))
+    now = NOON + timedelta(days=200)
+    replay(database, file, settings=Settings(), clock=ManualClock(now))
+    with database.connect() as connection:
+        rows = connection.execute("SELECT heartbeat_at, cycle_at FROM scrape_runs").fetchall()
+    assert rows == [(now, NOON)]

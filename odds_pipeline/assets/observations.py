@@ -14,12 +14,12 @@ from odds_pipeline.checks.observations import check_observations, observation_ch
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.health import outcomes_before
-from odds_pipeline.database.runs import Trigger
+from odds_pipeline.database.runs import Trigger, failing_run
 from odds_pipeline.metadata import OWNERS, frame_columns, observations_key, sample
 from odds_pipeline.odds.observation import OBSERVATION_SCHEMA
 from odds_pipeline.resources import StagingRoot
 from odds_pipeline.scrape.collect import Collected
-from odds_pipeline.scrape.cycle import Cycle, CycleUnderWay, failing_run, scrape_cycle
+from odds_pipeline.scrape.cycle import Cycle, CycleUnderWay, scrape_cycle
 from odds_pipeline.settings import Settings
 
 _SAMPLE_COLUMNS = ("home_team", "away_team", "kickoff", "betpawa_market_name", "line", "outcomes", "captured_at")

@@ -27,6 +27,10 @@ from odds_pipeline.odds.observation import Listing
 _NOT_PLAYED = re.compile(r"\b(simulated|srl|virtuals?|e-?soccer|e-?sports|cyber)\b", re.IGNORECASE)
 
 
+#: Characters; the longest name seen has 60.
+_LONGEST_TEXT = 250
+
+
 class Offer:
     """Collects one discovery. Whatever fails makes it incomplete and keeps what was found."""
 
@@ -101,10 +105,12 @@ def as_object(value: object) -> dict[str, Any]:
 def as_text(value: object) -> str:
     """A JSON string or whole number as text without surrounding blanks; anything else is an empty text.
 
-    NUL, which JSON may carry and PostgreSQL's text cannot, is left out.
+    NUL, which JSON may carry and PostgreSQL's text cannot, is left out. What is longer than any id or name counts as
+    missing.
     """
     if isinstance(value, str):
-        return value.replace("\0", "").strip()
+        text = value.replace("\0", "").strip()
+        return text if len(text) <= _LONGEST_TEXT else ""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

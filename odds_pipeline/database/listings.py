@@ -41,6 +41,11 @@ class _Listing:
     home_team: str
     away_team: str
     kickoff: datetime | None
+    last_answer_at: datetime | None = None
+
+    def is_newer_than(self, moment: datetime | None) -> bool:
+        """Whether an answer that is committed arrived after ``moment``."""
+        return moment is not None and self.last_answer_at is not None and moment < self.last_answer_at
 
     def words(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in _WORDS)
@@ -49,8 +54,9 @@ class _Listing:
 def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
     """Create or update the given listings and their events.
 
-    Returns (bookmaker, external_event_id, listing_id, event_id) of each. ``listings`` is ``Answers.listings``. Words
-    that a bookmaker does not give this time (null) leave what is stored. Raises ``UnknownBookmaker``.
+    Returns (bookmaker, external_event_id, listing_id, event_id) of each. ``listings`` is ``Answers.listings`` with the
+    ``captured_at`` of the answers. Words that a bookmaker does not give this time (null), or that are older than the
+    last committed answer, leave what is stored. Raises ``UnknownBookmaker``.
     """
     bookmakers = bookmaker_ids(connection, listings["bookmaker"].unique().to_list())
     tournaments = _tournament_ids(connection, listings)
@@ -61,6 +67,8 @@ def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, 
     for row in listings.iter_rows(named=True):
         key = (row["bookmaker"], row["external_event_id"])
         before = stored.get(key)
+        if before is not None and before.is_newer_than(row["captured_at"]):
+            continue
         tournament = tournaments[_tournament_key(row)] if row["tournament"] is not None or before is None else None
         after = _Listing(
             id=before.id if before else None,
@@ -83,7 +91,9 @@ def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, 
     _update(connection, updated)
     touched |= {listing.event_id for listing in [*created.values(), *updated.values()] if listing.event_id is not None}
     _refresh_events(connection, sorted(touched))
-    choose_primaries(connection, sorted({listing.event_id for listing in stored.values() if listing.event_id}))
+    # Also of the events that listings have left: another listing of the bookmaker may be the first there now.
+    touched |= {listing.event_id for listing in stored.values() if listing.event_id is not None}
+    choose_primaries(connection, sorted(touched))
     return pl.DataFrame(
         [(*key, listing.id, listing.event_id) for key, listing in stored.items()],
         schema={
@@ -183,11 +193,12 @@ def _stored_listings(connection: psycopg.Connection, listings: pl.DataFrame) -> 
     rows = connection.execute(
         """
         SELECT bookmaker.slug, listing.external_event_id, listing.id, listing.event_id, listing.sportradar_id,
-               listing.tournament_id, listing.home_team, listing.away_team, listing.kickoff
+               listing.tournament_id, listing.home_team, listing.away_team, listing.kickoff, state.last_answer_at
         FROM unnest(%s::text[], %s::text[]) AS wanted (slug, external_event_id)
         JOIN bookmakers AS bookmaker ON bookmaker.slug = wanted.slug
         JOIN event_bookmakers AS listing
           ON listing.bookmaker_id = bookmaker.id AND listing.external_event_id = wanted.external_event_id
+        LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
         """,
         [listings["bookmaker"].to_list(), listings["external_event_id"].to_list()],
     )

@@ -5,12 +5,15 @@ The run's rows *pending* and *running* are short transactions of their own, so t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
 from psycopg.types.json import Jsonb
 
+from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.settings import Settings
 
@@ -87,6 +90,21 @@ def fail_run(database: Database, run_id: int, *, error_type: str, message: str, 
                 [run_id, error_type, message, now],
             )
     return bool(closed)
+
+
+@contextmanager
+def failing_run(database: Database, run_id: int, *, clock: Clock) -> Iterator[None]:
+    """Close the run as failed when the body raises, interruptions included, and let the exception pass."""
+    try:
+        yield
+    except BaseException as error:
+        fail_run(database, run_id, error_type=error_type(type(error).__name__), message=str(error), now=clock.now())
+        raise
+
+
+def error_type(class_name: str) -> str:
+    """The type under which ``scrape_errors`` stores an exception that is no bookmaker's: its class in snake case."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in class_name).strip("_")
 
 
 def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) -> list[int]:

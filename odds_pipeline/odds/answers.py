@@ -18,6 +18,8 @@ from odds_pipeline.odds.observation import COVERAGE_SCHEMA, OBSERVATION_SCHEMA, 
 
 COMPARISON_COLUMNS = ("fingerprint", "label_fingerprint", "malformed")
 LARGEST_LINE = 2_000_000
+LONGEST_IDENTITY = 1_000
+"""Bytes of a text that is part of an identity: an index entry of PostgreSQL holds two of them."""
 NO_OUTCOMES = "no_outcomes"
 
 _LISTING = ("bookmaker", "external_event_id")
@@ -103,7 +105,7 @@ def prepare(
     keys, malformed = _split_malformed(rows)
     discoveries = coverage.filter(pl.col("external_event_id").is_null()).unique("bookmaker", keep="last")
     refused = pl.concat([_refused_by_parser(coverage), malformed]).with_columns(
-        pl.when(~_has_nul("betpawa_market_id")).then("betpawa_market_id")
+        pl.when(is_identity("betpawa_market_id")).then("betpawa_market_id")
     )
     times = pl.concat([answers["captured_at"], discoveries["captured_at"]]).drop_nulls()
     latest = times.max()
@@ -141,17 +143,28 @@ def _malformed() -> pl.Expr:
         "unidentified_market": pl.col("betpawa_market_id").is_null() | (pl.col("betpawa_market_id") == ""),
         "line_out_of_range": pl.col("line").abs() > LARGEST_LINE,
         NO_OUTCOMES: outcomes.len().fill_null(0) == 0,
+        "market_without_name": pl.col("betpawa_market_name").is_null(),
         "outcome_without_key": any_outcome(outcome.field("key").is_null() | is_active.is_null()),
         "duplicate_outcome": outcomes.eval(outcome.field("key")).list.n_unique() != outcomes.len(),
         "price_missing": any_outcome(is_active & odds.is_null()),
         "price_too_low": any_outcome(is_active & (odds <= 1)),
         "price_too_high": any_outcome(is_active & (odds > 1_000_000)),
         "forbidden_character": has_nul,
+        "text_too_long": pl.any_horizontal(
+            pl.col(name).str.len_bytes() > LONGEST_IDENTITY
+            for name in ("betpawa_market_id", "source_market_id", "source_specifier")
+        ),
     }
     return pl.coalesce(
         *(pl.when(is_bad.fill_null(value=False)).then(pl.lit(reason)) for reason, is_bad in problems.items()),
         pl.lit(None, dtype=pl.String),
     )
+
+
+def is_identity(name: str) -> pl.Expr:
+    """Whether a text can be what the database knows something by: neither empty, nor too long, nor with NUL."""
+    is_fit = (pl.col(name) != "") & (pl.col(name).str.len_bytes() <= LONGEST_IDENTITY) & ~_has_nul(name)
+    return is_fit.fill_null(value=False)
 
 
 def _has_nul(name: str) -> pl.Expr:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from odds_pipeline.database.listings import register_bookmakers
 from odds_pipeline.database.locks import try_cycle_lock
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.remap import remap_if_learnt
-from odds_pipeline.database.runs import Trigger, beat, fail_run, open_run, start_run
+from odds_pipeline.database.runs import Trigger, beat, failing_run, open_run, start_run
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline.odds.answers import prepare
@@ -143,21 +142,6 @@ def refresh_event(
         only_event=listings,
     )
     return cycle, collected, write_scraped(database, cycle, settings=settings, clock=clock)
-
-
-@contextmanager
-def failing_run(database: Database, run_id: int, *, clock: Clock) -> Iterator[None]:
-    """Close the run as failed when the body raises, interruptions included, and let the exception pass."""
-    try:
-        yield
-    except BaseException as error:
-        fail_run(database, run_id, error_type=error_type(type(error).__name__), message=str(error), now=clock.now())
-        raise
-
-
-def error_type(class_name: str) -> str:
-    """The type under which ``scrape_errors`` stores an exception that is no bookmaker's: its class in snake case."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in class_name).strip("_")
 
 
 def _scrape(

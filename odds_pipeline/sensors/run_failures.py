@@ -10,9 +10,8 @@ from odds_pipeline.assets.launches import LaunchRefused
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.health import runs_of
-from odds_pipeline.database.runs import fail_run, open_run
+from odds_pipeline.database.runs import error_type, fail_run, open_run
 from odds_pipeline.jobs import odds_cycle, refresh_event
-from odds_pipeline.scrape.cycle import error_type
 
 
 @dg.run_failure_sensor(

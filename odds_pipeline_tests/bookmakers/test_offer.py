@@ -14,6 +14,7 @@ from odds_pipeline.bookmakers.offer import as_text
         (800_000_001, "800000001"),
         ("Lagos\x00 Rovers", "Lagos Rovers"),
         ("\x00", ""),
+        ("x" * 10_000, ""),
         (None, ""),
         (True, ""),
         (1.5, ""),

@@ -275,3 +275,29 @@ def test_failures_that_come_back_in_cycle_after_cycle_are_reported_with_their_st
     assert (longest["first_at"], longest["last_at"], longest["occurrences"]) == (moment(0), moment(5), 6)
     cycle(6, set())
     assert streaks(2) == {("bet9ja", "timeout", None): 4}
+
+
+@pytest.mark.parametrize(
+    ("market_id", "is_identified"), [("x" * 20_000, False), ("", False), ("own", True)], ids=["long", "empty", "named"]
+)
+def test_a_text_too_long_for_an_index_costs_its_own_market_never_the_cycle(
+    database: Database, market_id: str, is_identified: bool
+) -> None:
+    """I7: and without a usable identity its answer proves nothing absent."""
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, UNLUCKY: HOME})]))
+    cycle = Cycle(
+        moment(1),
+        {},
+        [answer("betpawa", "e", moment(1), {RESULT: OTHER}), answer("betpawa", "f", moment(1), {RESULT: HOME})],
+    )
+    rows = observations(cycle)
+    long = rows.filter(pl.col("external_event_id") == "e").with_columns(
+        betpawa_market_id=pl.lit(market_id), source_specifier=pl.lit("y" * 20_000)
+    )
+    run_id = running(database, moment(1))
+    said = prepare(pl.concat([rows, long]).lazy(), coverage(cycle, run_id), cycle_at=moment(1))
+    record = write_cycle(database, said, run_id=run_id, settings=SETTINGS, now=moment(1))
+    assert (record.new, record.changed, record.refused) == (1, 1, 1)
+    assert record.unavailable == (1 if is_identified else 0)
+    reasons = {error_type for _, event, error_type, _ in errors(database, run_id) if event == "e"}
+    assert reasons == {"text_too_long"} if is_identified else "unidentified_market" in reasons

@@ -196,3 +196,20 @@ def test_a_match_moved_to_another_time_keeps_its_event_and_its_odds(database: Da
     assert events(database)[0][2] == later
     kickoffs = dict(query(database, "SELECT external_event_id, kickoff FROM event_bookmakers"))
     assert kickoffs == {"p1": later, "s1": KICKOFF}
+
+
+def test_a_match_that_a_listing_leaves_shows_the_other_listing(database: Database) -> None:
+    """The one that stays is not answered that time, and becomes primary all the same."""
+    commit(database, 0, listing("sportybet", "left"), listing("sportybet", "stays"), listing("betpawa", "p"))
+    assert primaries(database) == {"left", "p"}
+    commit(database, 1, listing("sportybet", "left", sportradar_id="90000002"))
+    assert primaries(database) == {"left", "stays", "p"}
+
+
+def test_words_older_than_the_last_answer_change_no_listing(database: Database) -> None:
+    """A late answer neither moves a kick-off back nor joins a listing to the match that it belonged to before."""
+    commit(database, 2, listing("betpawa", "p"))
+    shown = events(database)
+    late = listing("betpawa", "p", sportradar_id="90000002", home_team="Rovers", kickoff=KICKOFF - FIVE_MINUTES)
+    assert commit(database, 1, late).late == 1
+    assert events(database) == shown
