@@ -125,7 +125,8 @@ def bookmaker_ids(connection: psycopg.Connection, slugs: list[str]) -> dict[str,
 def choose_primaries(connection: psycopg.Connection, event_ids: list[int]) -> None:
     """Of several listings of one match by one bookmaker, make the one nearest the match's kick-off primary.
 
-    A listing that is still offered goes before one that is not; the oldest decides a draw.
+    A listing that vanished before its kick-off, as when a bookmaker lists the match anew, goes after the others; the
+    oldest decides a draw.
     """
     connection.execute(
         """
@@ -133,7 +134,7 @@ def choose_primaries(connection: psycopg.Connection, event_ids: list[int]) -> No
             SELECT listing.id,
                    row_number() OVER (
                        PARTITION BY listing.event_id, listing.bookmaker_id
-                       ORDER BY (state.unlisted_at IS NOT NULL),
+                       ORDER BY coalesce(state.unlisted_at < listing.kickoff, state.unlisted_at IS NOT NULL),
                                 abs(extract(epoch FROM listing.kickoff - event.kickoff)) NULLS LAST,
                                 listing.id
                    ) = 1 AS is_first
