@@ -7,6 +7,7 @@ resolves every dictionary id. Nothing is written to the odds tables here; ``appl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
@@ -67,8 +68,12 @@ def changed_rows(
     ``observations`` is ``Answers.observations``. New markets get their ids here.
     """
     observed = changes.filter(pl.col("row").is_not_null() & (pl.col("change") != Change.SIGHTED.value)).sort("row")
-    for part in observed.iter_slices(_SLICE):
-        yield _rows(database, connection, part, _full(observations, part["row"]))
+    with ThreadPoolExecutor(1) as reading:
+        for part in observed.iter_slices(_SLICE):
+            # The files are read while the database looks up what is stored.
+            full = reading.submit(_full, observations, part["row"])
+            stored = _stored(database, part.filter(pl.col("market_id").is_not_null()).select("row", "market_id"))
+            yield _rows(connection, part, full.result(), stored)
 
 
 def _full(observations: pl.LazyFrame, rows: pl.Series) -> pl.DataFrame:
@@ -83,9 +88,8 @@ def _full(observations: pl.LazyFrame, rows: pl.Series) -> pl.DataFrame:
     )
 
 
-def _rows(database: Database, connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame) -> ChangedRows:
+def _rows(connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame, stored: pl.DataFrame) -> ChangedRows:
     is_new = pl.col("market_id").is_null()
-    stored = _stored(database, part.filter(~is_new).select("row", "market_id"))
     states, sets = new_states(full.select("row", "outcomes"), stored.select(*STORED))
     part = part.join(states, on="row", how="left", maintain_order="left").with_columns(was_new=is_new)
     part = part.with_columns(market_id=_with_new_ids(connection, part["market_id"]))
