@@ -83,8 +83,9 @@ def observations(
         raise LaunchRefused(f"{refusal}.") from refusal
     with failing_run(database, cycle.run_id, clock=clock):
         before = outcomes_before(database, run_id=cycle.run_id)
-        for slug in slugs:
-            yield _materialization(cycle, collected[slug], before.get(slug))
+        results = [_materialization(cycle, collected[slug], before.get(slug)) for slug in slugs]
+    # Not within: Dagster never comes back to a generator that is interrupted while it waits.
+    yield from results
 
 
 def _trigger(tags: Mapping[str, str]) -> Trigger:

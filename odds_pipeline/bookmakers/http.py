@@ -229,6 +229,9 @@ class BookmakerHttp:
         response = await self._client.send(request, stream=True)
         try:
             require_success(response, clock=self.clock, forbidden_is_rate_limit=self._forbidden_is_rate_limit)
+            if "," in response.headers.get("content-encoding", ""):
+                # A few kilobytes compressed twice are gigabytes before the first of them can be counted.
+                raise UnexpectedContent(f"{request.url.path}: compressed more than once")
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

@@ -21,7 +21,9 @@ from odds_pipeline.cli.instance import prepare
 from odds_pipeline.cli.simulated import needs_simulator, pointed_at, simulator_of
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.health import runs_of
 from odds_pipeline.database.record import WriteRecord
+from odds_pipeline.database.runs import error_type, fail_run
 from odds_pipeline.definitions import build_definitions
 from odds_pipeline.partitions import partition_of
 from odds_pipeline.settings import Settings
@@ -75,7 +77,10 @@ def run(
 
 
 def run_cycles(settings: Settings, cycles: int, console: Console) -> list[CycleSummary]:
-    """Run ``cycles`` cycles on the persistent Dagster instance and print a table. Raises ``CycleFailed``."""
+    """Run ``cycles`` cycles on the persistent Dagster instance and print a table.
+
+    Raises ``CycleFailed``, and ``KeyboardInterrupt`` for a cycle that was interrupted, whose run is then closed.
+    """
     with console.status("Starting the database"):
         prepared = prepare(settings)
     summaries: list[CycleSummary] = []
@@ -112,7 +117,12 @@ def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Da
         raise_on_error=False,
     )
     if not result.success:
-        raise CycleFailed(_first_failure(result))
+        kind, message = _first_error(result)
+        for run_id in runs_of(database, result.run_id):
+            fail_run(database, run_id, error_type=error_type(kind), message=message, now=SystemClock().now())
+        if kind == dg.DagsterExecutionInterruptedError.__name__:
+            raise KeyboardInterrupt
+        raise CycleFailed(f"the cycle failed {message}")
     with database.connect() as connection:
         row = connection.execute(
             "SELECT id, status, events_scraped, events_failed, counts FROM scrape_runs WHERE dagster_run_id = %s",
@@ -123,15 +133,16 @@ def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Da
     return CycleSummary(run_id, status, events, failed, WriteRecord.from_json(counts), time.monotonic() - started)
 
 
-def _first_failure(result: dg.ExecuteInProcessResult) -> str:
+def _first_error(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """Class and words of what the first failed step raised."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
                 error = error.cause
             if error is not None:
-                return f"the cycle failed in step {event.step_key}: {error.message.strip()}"
-    return f"the cycle failed (Dagster run {result.run_id})"
+                return error.cls_name or CycleFailed.__name__, f"in step {event.step_key}: {error.message.strip()}"
+    return CycleFailed.__name__, f"(Dagster run {result.run_id})"
 
 
 @contextmanager

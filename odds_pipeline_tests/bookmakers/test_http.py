@@ -253,6 +253,13 @@ def test_a_body_beyond_the_limit_is_refused_also_when_it_arrives_compressed() ->
     assert "1,000,000 bytes" in str(failure)
 
 
+def test_a_body_compressed_twice_is_not_read() -> None:
+    bomb = gzip.compress(gzip.compress(b"{}" + b" " * 5_000_000))
+    failure, _ = ask(lambda _: Reply(body=bomb, headers={"content-encoding": "gzip, gzip"}), quick())
+    assert isinstance(failure, UnexpectedContent)
+    assert "compressed more than once" in str(failure)
+
+
 def test_a_redirect_is_refused_and_its_target_never_asked() -> None:
     async def run() -> None:
         async with (

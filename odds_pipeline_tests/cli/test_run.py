@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
@@ -31,6 +33,30 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         timeout=300,
         check=False,
     )
+
+
+def test_a_run_that_is_interrupted_ends_quietly_and_leaves_no_run_open(server_directory: Path):
+    """B-45: as the last cycle of a terminal that is closed, with no daemon to notice."""
+    command = [sys.executable, "-m", "odds_pipeline.cli", "run", "--cycles", "1000", "--events", "40"]
+    environment = CLEAN | {"ODDS_DATA_DIR": str(server_directory)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as started:
+        wait_for_a_running_cycle(server_directory)
+        started.send_signal(signal.SIGINT)
+        _, complaints = started.communicate(timeout=60)
+    assert (started.returncode, complaints) == (130, "")
+    with EmbeddedServer.ensure(server_directory) as server, psycopg.connect(server.url()) as connection:
+        rows = connection.execute("SELECT status, count(*) FROM scrape_runs GROUP BY status").fetchall()
+    assert dict(rows).keys() <= {"completed", "failed"}
+
+
+def wait_for_a_running_cycle(directory: Path) -> None:
+    """Until a cycle asks for events: its staging folder has files."""
+    deadline = time.monotonic() + 60
+    while not any((directory / "staging").glob("*/*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_run_on_a_database_of_its_own_and_again_on_the_same_one(server_directory: Path):
