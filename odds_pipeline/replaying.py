@@ -17,7 +17,7 @@ from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import register_bookmakers
 from odds_pipeline.database.record import WriteRecord
-from odds_pipeline.database.runs import beat, failing_run, open_run, start_run
+from odds_pipeline.database.runs import failing_run, open_run, start_run
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.odds.answers import (
     LONGEST_IDENTITY,
@@ -87,7 +87,7 @@ def replay(
     Without a coverage file each (bookmaker, event) of a cycle counts as completely answered and nothing is concluded
     about absent events; ``complete`` says that each bookmaker present in a cycle was covered wholly (and switches the
     guard against mass disappearance off). ``new_bookmakers`` creates bookmakers that are not registered. ``clock``
-    (real time by default) says that a cycle's run is alive; everything else happens at the times of the files.
+    (real time by default) dates the runs; the odds carry the times of the files.
 
     Raises ``NothingToReplay`` and ``SchemaMismatch`` before anything of the file in question is written, and
     ``UnknownBookmaker`` before anything of the cycle is. A cycle that fails closes its run as failed.
@@ -101,15 +101,16 @@ def replay(
                 "--complete is for files without"
             )
         if new_bookmakers:
-            register_bookmakers(database, {slug: slug for slug in observations["bookmaker"].unique().sort()})
+            register_bookmakers(
+                database, {slug: slug for slug in observations["bookmaker"].unique().sort()}, are_scraped=False
+            )
         for cycle_at, rows, answers in _cycles(observations, coverage, complete=complete):
-            run_id = open_run(database, trigger="backfill", now=cycle_at)
+            run_id = open_run(database, trigger="backfill", now=clock.now())
             with failing_run(database, run_id, clock=clock):
-                start_run(database, run_id, now=cycle_at, settings=settings)
-                beat(database, run_id, now=clock.now())
+                start_run(database, run_id, now=clock.now(), settings=settings)
                 prepared = prepare(rows.lazy(), answers, cycle_at=cycle_at, is_delta=coverage is not None)
                 record = write_cycle(
-                    database, prepared, run_id=run_id, settings=settings, now=prepared.as_of, guarded=not complete
+                    database, prepared, run_id=run_id, settings=settings, now=clock.now(), guarded=not complete
                 )
             summary.add(cycle_at, record)
             if progress is not None:

@@ -5,11 +5,12 @@ Nothing here is read at import: ``Settings()`` reads the environment when it is 
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -107,6 +108,18 @@ class Settings(BaseSettings):
     simulator_events: int = Field(default=200, ge=1)
     simulator_seed: int = 1
     simulator_port: int = Field(default=0, ge=0, le=65535, description="0: any free port.")
+
+    @model_validator(mode="after")
+    def _require_known_variables(self) -> Self:
+        """A misspelt variable would change nothing, silently: pydantic looks only for the names it knows."""
+        known = set(type(self).model_fields)
+        sections = {name for name in known if isinstance(getattr(self, name), BookmakerSettings)}
+        nested = {f"{name}__{field}" for name in sections for field in BookmakerSettings.model_fields}
+        variables = {name for name in os.environ if name.upper().startswith("ODDS_")}
+        unknown = sorted(name for name in variables if name.lower().removeprefix("odds_") not in known | nested)
+        if unknown:
+            raise ValueError(f"no such setting: {', '.join(unknown)}; odds_pipeline/settings.py lists them all")
+        return self
 
     def of(self, bookmaker: str) -> BookmakerSettings:
         """The settings of one bookmaker; a new bookmaker without a section of its own gets the defaults."""

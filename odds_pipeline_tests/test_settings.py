@@ -16,3 +16,11 @@ def test_naming_one_field_of_a_bookmaker_keeps_its_other_defaults(monkeypatch: p
 
 def test_a_bookmaker_without_a_section_gets_the_defaults() -> None:
     assert Settings().of("a_fourth_one") == BookmakerSettings()
+
+
+@pytest.mark.parametrize("name", ["ODDS_DATABSE_URL", "ODDS_BET9JA__PARALELISM", "ODDS_PINNACLE__URL"])
+def test_a_misspelt_variable_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "secret")
+    with pytest.raises(ValueError, match=name) as refused:
+        Settings()
+    assert "no such setting" in str(refused.value)

@@ -16,7 +16,10 @@ def one_line_failures() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        details = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        problems = [
+            (".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in error.errors()
+        ]
+        details = "; ".join(f"{place}: {problem}" if place else problem for place, problem in problems)
         _fail(f"a setting is wrong: {details}")
     except psycopg.OperationalError as error:
         _fail(f"the database does not answer: {_first_line(error)}")

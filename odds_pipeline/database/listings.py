@@ -106,11 +106,12 @@ def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, 
     )
 
 
-def register_bookmakers(database: Database, names: Mapping[str, str]) -> None:
+def register_bookmakers(database: Database, names: Mapping[str, str], *, are_scraped: bool = True) -> None:
     """Make bookmakers (slug to name) known to the database; those that are stay as they are (B-33)."""
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO bookmakers (slug, name) VALUES (%s, %s) ON CONFLICT (slug) DO NOTHING", list(names.items())
+            "INSERT INTO bookmakers (slug, name, is_active) VALUES (%s, %s, %s) ON CONFLICT (slug) DO NOTHING",
+            [(slug, name, are_scraped) for slug, name in names.items()],
         )
 
 
