@@ -125,11 +125,15 @@ async def collect(
         # Entered last: on the way out it comes to rest before the files are finished or discarded.
         worker = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="parse"))
         collection = _Collection(passes, worker, clock, progress)
-        if only_event is None:
-            await collection.discover()
-        else:
-            collection.take(only_event)
-        await collection.ask()
+        try:
+            if only_event is None:
+                await collection.discover()
+            else:
+                collection.take(only_event)
+            await collection.ask()
+        except BaseExceptionGroup as group:
+            # What stopped the pass, by its own name: a full disk, an interruption.
+            raise group.exceptions[0] from None
         await collection.finish()
         return collection.result()
 

@@ -374,3 +374,24 @@ def test_a_pass_that_cannot_write_fails_and_leaves_no_half_file(tmp_path: Path) 
     with pytest.raises(OSError, match="partial"):
         scrape(tmp_path, site)
     assert not list(folder.glob("*.parquet"))
+
+
+def test_an_interruption_passes_by_its_own_name_and_leaves_no_file(tmp_path: Path) -> None:
+    """Whoever runs the pass tells it from a failure."""
+
+    class Interruption(BaseException):
+        pass
+
+    class Interrupted:
+        def __init__(self, bookmaker: Bookmaker) -> None:
+            self._bookmaker = bookmaker
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._bookmaker, name)
+
+        async def fetch_event(self, http: Any, listing: Listing) -> Any:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        scrape(tmp_path, BetPawaSite(matches(3)), wrap=lambda bookmakers: [Interrupted(b) for b in bookmakers])
+    assert not list((tmp_path / "7").glob("*.parquet"))
