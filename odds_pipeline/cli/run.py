@@ -31,6 +31,8 @@ from odds_pipeline.settings import Settings
 # Dagster sets this tag on every launch from workspace.yaml, and a run in this process has none. Without it the UI's
 # timeline and a job's page leave the run out.
 REPOSITORY = {".dagster/repository": "__repository__@odds_pipeline"}
+_RUN_FAILURE = dg.DagsterEventType.RUN_FAILURE
+_INTERRUPTIONS = (dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -120,7 +122,7 @@ def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Da
         kind, message = _first_error(result)
         for run_id in runs_of(database, result.run_id):
             fail_run(database, run_id, error_type=error_type(kind), message=message, now=SystemClock().now())
-        if kind == dg.DagsterExecutionInterruptedError.__name__:
+        if kind in _INTERRUPTIONS:
             raise KeyboardInterrupt
         raise CycleFailed(f"the cycle failed {message}")
     with database.connect() as connection:
@@ -134,14 +136,14 @@ def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Da
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
-    """Class and words of what the first failed step raised."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            if error is not None:
-                return error.cls_name or CycleFailed.__name__, f"in step {event.step_key}: {error.message.strip()}"
+    """Class and words of what the first failed step raised, else of what ended the run between two steps."""
+    failures = [(f"in step {e.step_key}", e.step_failure_data.error) for e in result.all_events if e.is_step_failure]
+    failures += [("", e.job_failure_data.error) for e in result.all_events if e.event_type is _RUN_FAILURE]
+    for where, error in failures:
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return error.cls_name or CycleFailed.__name__, f"{where}: {error.message.strip()}"
     return CycleFailed.__name__, f"(Dagster run {result.run_id})"
 
 

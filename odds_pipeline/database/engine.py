@@ -21,6 +21,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
 import psycopg
 from psycopg import errors, sql
+from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -138,7 +139,8 @@ class Database:
                 yield connection
                 connection.commit()
             finally:
-                if connection.broken:
+                # An interruption may have left a query under way, behind which nothing can be rolled back.
+                if connection.broken or connection.info.transaction_status is TransactionStatus.ACTIVE:
                     lent.invalidate()
         finally:
             lent.close()  # rolls back what was not committed

@@ -330,3 +330,21 @@ def test_an_error_of_a_large_query_does_not_repeat_the_query(database: Database)
     with pytest.raises(errors.UndefinedTable) as raised:
         database.read_frame(sql.SQL("SELECT * FROM nowhere WHERE n = ANY ({})").format(numbers))
     assert len(str(raised.value)) < 500
+
+
+def test_a_connection_interrupted_in_the_middle_of_a_query_is_not_lent_again(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Interruption(BaseException):
+        pass
+
+    def interrupted(connection: psycopg.Connection) -> None:
+        connection.pgconn.send_query(b"SELECT pg_sleep(60)")
+        raise Interruption
+
+    with pytest.raises(Interruption), database.borrow() as connection:
+        interrupted(connection)
+    assert connection.closed
+    with database.borrow() as fresh:
+        assert fresh.execute("SELECT 1").fetchone() == (1,)
+    assert not caplog.records
