@@ -28,8 +28,10 @@ CYCLES_A_DAY = 288
 _START = datetime(2030, 3, 2, 6, 0, tzinfo=UTC)
 _INTERVAL = timedelta(minutes=5)
 _EVENTS_IN_BATCH = 40
+_LINES = 5
+"""Lines of a market type."""
 
-#: Outcomes of a market, and how many markets in a thousand have so many: means of 3.6 and 7.4.
+#: Outcomes of a market, and how many markets in a thousand have so many: means of 3.6 and 6.9.
 _FEW_OUTCOMES: Mapping[int, int] = {2: 450, 3: 300, 4: 60, 5: 50, 6: 60, 9: 50, 16: 30}
 _ALL_OUTCOMES: Mapping[int, int] = {2: 440, 3: 190, 4: 60, 6: 80, 9: 60, 12: 50, 20: 50, 28: 40, 36: 20, 75: 10}
 
@@ -142,15 +144,16 @@ def _outcomes(markets: pl.DataFrame) -> pl.Series:
 
 
 def _templates(scale: Scale, bookmaker: str) -> pl.DataFrame:
-    """The markets that the bookmaker offers on every event: five lines to a type, sizes spread evenly."""
+    """The markets that the bookmaker offers on every event, their sizes spread evenly over the types."""
     sizes = [size for size, share in scale.outcomes.items() for _ in range(share)]
+    types = -(-scale.markets[bookmaker] // _LINES)
     rows: list[dict[str, Any]] = []
     for template in range(scale.markets[bookmaker]):
-        market_type, line = divmod(template, 5)
+        market_type, line = divmod(template, _LINES)
         rows.append(
             {
                 "template": template,
-                "size": sizes[(market_type * 383 + 17) % len(sizes)],
+                "size": sizes[(2 * market_type + 1) * len(sizes) // (2 * types)],
                 "betpawa_market_id": f"{3000 + market_type}",
                 "betpawa_market_name": f"Market {market_type}",
                 "source_market_id": f"{bookmaker}-{market_type}",
