@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from odds_pipeline.bookmakers.registry import enabled
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.data_dir import data_directory, project_directory
 from odds_pipeline.database import migrate
@@ -35,8 +36,10 @@ class Prepared:
 def prepare(settings: Settings) -> Prepared:
     """Start or reach the database, migrate it, make history's next days, and set up Dagster's home (``DAGSTER_HOME``).
 
-    Raises ``NoCheckout``, and what ``Database.from_settings``, ``migrate.upgrade`` and ``ensure_partitions`` do.
+    Raises ``NoCheckout``, ``UnknownBookmaker``, and what ``Database.from_settings``, ``migrate.upgrade`` and
+    ``ensure_partitions`` do.
     """
+    enabled(settings)
     project = project_directory()
     for name in ("dagster.yaml", "workspace.yaml"):
         if not (project / name).is_file():

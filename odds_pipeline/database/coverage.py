@@ -60,6 +60,16 @@ def record_states(
         """,
         columns,
     )
+    # An event that is listed is not missing, even when nobody had the time to ask for it.
+    not_asked = answered.filter(_status == AnswerStatus.NOT_ASKED.value)["listing_id"].to_list()
+    if not_asked:
+        connection.execute(
+            """
+            UPDATE listing_state SET missing_since = NULL
+            WHERE event_bookmaker_id = ANY(%s) AND missing_since IS NOT NULL
+            """,
+            [not_asked],
+        )
     if not ended.is_empty():
         connection.execute(
             """
