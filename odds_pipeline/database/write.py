@@ -150,14 +150,13 @@ class _CycleWriter:
         """The answers with their listing's ids and last answer, and whether they are older than that (``is_late``)."""
         states = self._frame(
             """
-            SELECT event_bookmaker_id, last_answer_at, last_confirmed_at FROM listing_state
+            SELECT event_bookmaker_id, last_answer_at FROM listing_state
             WHERE event_bookmaker_id = ANY(%s)
             """,
             [listings["listing_id"].to_list()],
             {
                 "listing_id": pl.Int32,
                 "last_answer_at": LISTED["last_answer_at"],
-                "last_confirmed_at": LISTED["last_answer_at"],
             },
         )
         is_older = (pl.col("captured_at") < pl.col("last_answer_at")).fill_null(value=False)

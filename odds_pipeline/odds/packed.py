@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -78,25 +77,3 @@ def unpack(state: bytes) -> State:
         words = struct.unpack(f">{(len(state) - 1) // 2}H", state[1:])
         outcomes = [PackedOutcome(OutcomeStatus(w >> NARROW_STATUS_SHIFT), (w & 0x3FFF) * 10) for w in words]
     return State(bool(state[0] & UNAVAILABLE), tuple(outcomes))
-
-
-def with_availability(state: bytes, *, is_unavailable: bool) -> bytes:
-    """The same outcomes, available or not."""
-    header = state[0] | UNAVAILABLE if is_unavailable else state[0] & ~UNAVAILABLE
-    return bytes((header,)) + state[1:]
-
-
-def thousandths(price: Decimal | None) -> int:
-    """A decimal price as an integer of thousandths, 0 for none. Raises ``ValueError`` rather than round."""
-    if price is None:
-        return 0
-    scaled = price.scaleb(3)
-    whole = int(scaled)
-    if whole != scaled:
-        raise ValueError(f"price {price} has more than three decimals")
-    return whole
-
-
-def decimal_price(price: int) -> Decimal | None:
-    """Thousandths back to a decimal price, None for 0."""
-    return Decimal(price).scaleb(-3) if price else None

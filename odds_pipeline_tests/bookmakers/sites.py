@@ -7,6 +7,7 @@ right one. The full protocols, with realistic sizes, are the simulator's.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -51,7 +52,7 @@ Fault = Callable[[Request], Reply | None]
 
 
 @dataclass
-class Site:
+class Site(ABC):
     """A site on loopback: ``answer`` is given to a ``Loopback``; ``fault`` may replace any reply."""
 
     matches: Sequence[Match]
@@ -77,23 +78,23 @@ class Site:
                 return json_reply(self.event(match))
         return Reply(404)
 
-    def is_discovery(self, request: Request) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_discovery(self, request: Request) -> bool: ...
 
-    def event_id(self, request: Request) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def event_id(self, request: Request) -> str: ...
 
-    def id_of(self, match: Match) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def id_of(self, match: Match) -> str: ...
 
-    def discovery(self, request: Request) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def discovery(self, request: Request) -> dict[str, Any]: ...
 
-    def event(self, match: Match) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def event(self, match: Match) -> dict[str, Any]: ...
 
-    def started(self, match: Match) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def started(self, match: Match) -> dict[str, Any]: ...
 
 
 class BetPawaSite(Site):

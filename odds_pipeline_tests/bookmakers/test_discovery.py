@@ -247,7 +247,7 @@ def test_a_field_renamed_in_one_entry_makes_the_discovery_incomplete(slug: str, 
                 entry[f"{field}Renamed"] = entry.pop(field)
             return entry
 
-    discovery, _ = discover(Renaming(matches(3)))
+    discovery, _ = discover(Renaming(matches(3)))  # pyright: ignore[reportAbstractUsage]
     (failure,) = discovery.failures
     assert isinstance(failure, ParseFailure)
     assert field in str(failure)

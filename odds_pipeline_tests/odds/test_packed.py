@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,11 +9,8 @@ from hypothesis import strategies as st
 from odds_pipeline.odds.packed import (
     LARGEST_PRICE_THOUSANDTHS,
     OutcomeStatus,
-    decimal_price,
     pack,
-    thousandths,
     unpack,
-    with_availability,
 )
 
 outcomes = st.lists(
@@ -25,15 +20,10 @@ outcomes = st.lists(
 
 @given(outcomes=outcomes, is_unavailable=st.booleans())
 def test_what_was_packed_is_read_back(outcomes: list[tuple[int, int]], is_unavailable: bool) -> None:
+    """I9: every price in thousandths survives exactly."""
     state = unpack(pack(outcomes, is_unavailable=is_unavailable))
     assert state.is_unavailable is is_unavailable
     assert [(outcome.status.value, outcome.price) for outcome in state.outcomes] == outcomes
-
-
-@given(outcomes=outcomes, before=st.booleans(), after=st.booleans())
-def test_availability_changes_without_the_outcomes(outcomes: list[tuple[int, int]], before: bool, after: bool) -> None:
-    state = with_availability(pack(outcomes, is_unavailable=before), is_unavailable=after)
-    assert state == pack(outcomes, is_unavailable=after)
 
 
 @pytest.mark.parametrize(
@@ -53,14 +43,3 @@ def test_a_price_that_no_width_holds_is_refused(price: int) -> None:
 def test_bytes_that_are_no_state_are_refused(state: bytes) -> None:
     with pytest.raises(ValueError, match="not a packed state"):
         unpack(state)
-
-
-@given(price=st.decimals("0.001", "1000000", places=3))
-def test_a_decimal_price_is_the_same_after_the_round_trip(price: Decimal) -> None:
-    """I9."""
-    assert decimal_price(thousandths(price)) == price
-
-
-def test_a_price_with_four_decimals_is_refused_rather_than_rounded() -> None:
-    with pytest.raises(ValueError, match="more than three decimals"):
-        thousandths(Decimal("2.0001"))
