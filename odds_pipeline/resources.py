@@ -1,4 +1,4 @@
-"""What assets, sensors and checks are given: settings, the pipeline clock, the database, the staging folder.
+"""What assets, sensors and checks are given: settings, the pipeline clock, the database, the archive, the staging.
 
 Each is made when a run or a tick needs it, so that loading the definitions reads no environment and connects nowhere.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.database.engine import Database
@@ -38,6 +39,9 @@ def pipeline_resources(
         yield database
         database.dispose()
 
+    def archive_resource(context: dg.InitResourceContext) -> Archive:
+        return Archive.from_settings(context.resources.settings)
+
     def staging_resource(context: dg.InitResourceContext) -> StagingRoot:
         return StagingRoot(data_directory(context.resources.settings) / "staging")
 
@@ -46,6 +50,9 @@ def pipeline_resources(
         "clock": dg.ResourceDefinition(clock_resource, description="The pipeline clock: aware UTC."),
         "database": dg.ResourceDefinition(
             database_resource, required_resource_keys={"settings"}, description="The odds database."
+        ),
+        "archive": dg.ResourceDefinition(
+            archive_resource, required_resource_keys={"settings"}, description="Parquet under ODDS_ARCHIVE_URL."
         ),
         "staging": dg.ResourceDefinition(
             staging_resource,

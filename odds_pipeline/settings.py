@@ -6,7 +6,7 @@ Nothing here is read at import: ``Settings()`` reads the environment when it is 
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
@@ -52,7 +52,11 @@ class Settings(BaseSettings):
         default=None, description="Dagster's own database; unset: `dagster` on the server of the odds database."
     )
     data_dir: Path | None = Field(
-        default=None, description="Embedded database, staging, logs; unset: .data in the project."
+        default=None, description="Embedded database, archive, staging, logs; unset: .data in the project."
+    )
+    archive_url: SecretStr | None = Field(
+        default=None,
+        description="Folder or s3://bucket/prefix of the archives; unset: archive in the data directory.",
     )
 
     # Whom to ask
@@ -103,6 +107,32 @@ class Settings(BaseSettings):
 
     # History
     partition_days_ahead: int = Field(default=7, ge=1, description="Days of history partitions made ahead.")
+    history_start: date | None = Field(
+        default=None, description="First day that Dagster shows of history; unset: as many days back as are kept."
+    )
+
+    # Retention, in days
+    retention_days: int = Field(
+        default=14, ge=1, le=90, description="Days of history in PostgreSQL, today not counted, and of its sources."
+    )
+    match_retention_days: int = Field(
+        default=14, ge=1, le=3650, description="Days after its kick-off that a finished event is kept."
+    )
+    run_retention_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that runs and their coverage are kept."
+    )
+    error_retention_days: int = Field(default=30, ge=1, le=3650, description="Days that scrape errors are kept.")
+    sample_retention_days: int = Field(default=90, ge=1, le=3650, description="Days that storage samples are kept.")
+
+    # An earlier system to import from
+    legacy_database_url: SecretStr | None = Field(
+        default=None, description="Database of an earlier system; unset: its tables in the odds database."
+    )
+    legacy_schema: str = Field(default="public", description="Schema of the earlier system's tables.")
+    legacy_import: bool = Field(default=False, description="Whether its days are imported without being asked for.")
+    legacy_untrusted: Literal["mark", "leave_out"] = Field(
+        default="mark", description="What becomes of earlier odds that are known to be unreliable."
+    )
 
     # The simulator
     simulator_events: int = Field(default=200, ge=1)

@@ -20,6 +20,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from psycopg import sql
 from pydantic import SecretStr
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.clock import ManualClock
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database, DatabaseUrls
@@ -126,7 +127,12 @@ class Pipeline:
 
     def resources(self) -> dict[str, Any]:
         """What sensors are given."""
-        return {"settings": self.settings, "clock": self.clock, "database": self.database}
+        return {
+            "settings": self.settings,
+            "clock": self.clock,
+            "database": self.database,
+            "archive": Archive.from_settings(self.settings),
+        }
 
     def rows(self, query: Any, *parameters: object) -> list[tuple[Any, ...]]:
         """What a query on the odds database gives."""

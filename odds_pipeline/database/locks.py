@@ -1,6 +1,12 @@
-"""Advisory locks of the odds database, each with its number."""
+"""Advisory locks of the odds database, each with its number.
+
+Who needs both takes the archive's lock before the writer's; so nobody waits for another in a ring.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 
@@ -9,6 +15,27 @@ _WRITER = 0x6F64_6473_0003
 
 _CYCLE = 0x6F64_6473_0004
 """Held by a cycle while it scrapes: two never ask the bookmakers at once (B-46)."""
+
+_ARCHIVE = 0x6F64_6473_0005
+"""Held by whoever retires, rebuilds or imports days, makes states or sweeps: one at a time, cycles go on."""
+
+
+@contextmanager
+def archive_lock(connection: psycopg.Connection) -> Iterator[None]:
+    """Wait for, and hold during the block, the right to do something with whole days.
+
+    The lock is the session's, over any number of transactions: ``connection`` must be the caller's own, not borrowed.
+    """
+    connection.execute("SELECT pg_advisory_lock(%s)", [_ARCHIVE])
+    connection.commit()
+    try:
+        yield
+    finally:
+        # A session that has died took its lock with it.
+        if not connection.closed:
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(%s)", [_ARCHIVE])
+            connection.commit()
 
 
 def take_writer_lock(connection: psycopg.Connection) -> None:

@@ -5,7 +5,7 @@ migrations; a test compares the two.
 """
 
 from odds_pipeline.database.models.base import Base, ViewBase
-from odds_pipeline.database.models.housekeeping import CleanupRun, StorageAlert, StorageSample
+from odds_pipeline.database.models.housekeeping import ArchiveFile, CleanupRun, StorageAlert, StorageSample
 from odds_pipeline.database.models.market_odds import (
     CurrentOdds,
     Market,
@@ -42,6 +42,7 @@ from odds_pipeline.database.models.snapshots import (
 from odds_pipeline.database.models.views import MarketOddsCurrent, MarketOddsHistory
 
 __all__ = [
+    "ArchiveFile",
     "Base",
     "Bookmaker",
     "CleanupRun",

@@ -1,14 +1,39 @@
-"""What retention deleted, how large the database was, and the alerts raised about its growth."""
+"""Which archive files count, what retention deleted, how large the database was, the alerts about its growth."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from odds_pipeline.database.models.base import Base, BigInt, CreatedAt, IntegerKey
+
+
+class ArchiveFile(Base):
+    """A file of the archive that counts; files without a row are orphans. ``run_id`` has no foreign key: the history
+    of a run outlives its row.
+    """
+
+    __tablename__ = "archive_files"
+    __table_args__ = (
+        CheckConstraint("kind IN ('observations', 'coverage', 'state', 'history')", name="kind"),
+        CheckConstraint("first_day <= last_day", name="days"),
+        Index("ix_archive_files_kind_last_day", "kind", "last_day"),
+    )
+
+    id: Mapped[IntegerKey]
+    kind: Mapped[str]
+    path: Mapped[str] = mapped_column(unique=True)
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    run_id: Mapped[int | None] = mapped_column(index=True)
+    rows: Mapped[BigInt]
+    bytes: Mapped[BigInt]
+    sha256: Mapped[str]
+    stale_from: Mapped[date | None]
+    created_at: Mapped[CreatedAt]
 
 
 class CleanupRun(Base):

@@ -6,6 +6,7 @@ States are packed bytes; their layout is in docs/data-dictionary.md. People sele
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
@@ -135,3 +136,4 @@ class PipelineSettings(Base):
     clock_offset: Mapped[timedelta] = mapped_column(Interval, server_default=text("'0'"))
     catalogue_version: Mapped[str | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    archive_owner: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid())

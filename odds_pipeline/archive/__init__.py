@@ -1,0 +1,1 @@
+"""Archives: Parquet under a URL. Knows files and frames; the database says which of them count."""

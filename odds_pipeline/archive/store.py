@@ -1,0 +1,287 @@
+"""Where archives live: Parquet files under a URL, a folder or an object store, that appear whole or not at all.
+
+A path is relative to the URL and names its kind first: ``history/day=2026-11-20/....parquet``. Nothing here decides
+which files count; the table ``archive_files`` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.fs as fs
+import pyarrow.parquet as pq
+
+from odds_pipeline.data_dir import data_directory
+from odds_pipeline.settings import Settings
+
+_OWNER = "archive.txt"
+_PIECE = 1 << 20
+
+
+class ArchiveUnusable(Exception):
+    """The archive cannot be reached, read or written; the message says what, where and what to do, no credentials."""
+
+
+class ArchiveDamaged(ArchiveUnusable):
+    """A file of the archive is missing, or is not what was written."""
+
+
+class ArchiveOfAnother(ArchiveUnusable):
+    """The archive belongs to another odds database, whose files would be taken for orphans."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """A file as it was written: rows, size in bytes, and the SHA-256 of its bytes in hexadecimal."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Archive:
+    """Files under ``url``. Cheap to make: nothing is connected to before it is asked for."""
+
+    def __init__(self, url: str | Path) -> None:
+        self._url = str(url)
+        self._opened: fs.FileSystem | None = None
+        self._owner: str | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The archive of the settings: ``ODDS_ARCHIVE_URL``, else a folder in the data directory."""
+        if settings.archive_url is not None:
+            return cls(settings.archive_url.get_secret_value())
+        return cls(data_directory(settings) / "archive")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """Where it is, credentials masked."""
+        parts = urlsplit(self._url)
+        if "@" not in parts.netloc:
+            return self._url
+        return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, None for an object store."""
+        if self._url.startswith("file://"):
+            return Path(urlsplit(self._url).path)
+        return None if "://" in self._url else Path(self._url).absolute()
+
+    def claim(self, owner: str) -> None:
+        """Make the archive ``owner``'s unless it is already. Raises ``ArchiveOfAnother``, ``ArchiveUnusable``."""
+        if self._owner is None:
+            with self._telling("read"):
+                if self.exists(_OWNER):
+                    self._owner = self.read_bytes(_OWNER).decode(errors="replace").strip()
+                else:
+                    self.put(_OWNER, [f"{owner}\n".encode()])
+                    self._owner = owner
+        if self._owner != owner:
+            raise ArchiveOfAnother(
+                f"the archive {self.url} belongs to another odds database ({self._owner}); give this one an archive of "
+                f"its own by ODDS_ARCHIVE_URL, or, if it is a copy of that database that takes its place, delete "
+                f"{_OWNER} in the archive"
+            )
+
+    def write(
+        self,
+        folder: str,
+        name: str,
+        frames: Iterable[pl.DataFrame],
+        schema: Mapping[str, Any],
+        *,
+        level: int = 3,
+        row_group_rows: int = 128_000,
+    ) -> ArchivedFile:
+        """Write the frames, all in ``schema``, as ``folder/name``; see ``begin``. Raises ``ArchiveUnusable``."""
+        with self.begin(folder, name, schema, level=level, row_group_rows=row_group_rows) as file:
+            for frame in frames:
+                file.append(frame)
+            return file.finish()
+
+    def begin(
+        self, folder: str, name: str, schema: Mapping[str, Any], *, level: int = 3, row_group_rows: int = 128_000
+    ) -> PendingFile:
+        """Begin the Parquet file ``folder/name``, as a context manager that leaves nothing unless it is finished.
+
+        A file of that name is replaced. ``level``: of zstd; ``row_group_rows``: what a reader can skip at once.
+        """
+        return PendingFile(self, f"{folder}/{name}", schema, level=level, row_group_rows=row_group_rows)
+
+    def read(
+        self, path: str, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+    ) -> pl.DataFrame:
+        """The rows of one file that meet the condition. Raises ``ArchiveDamaged`` and ``ArchiveUnusable``."""
+        try:
+            with self._telling("read"):
+                dataset = ds.dataset(path, filesystem=self._filesystem, format="parquet")
+                table = dataset.to_table(columns=None if columns is None else list(columns), filter=where)
+        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            raise self._damaged(path, error) from error
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def read_bytes(self, path: str) -> bytes:
+        """The bytes of one file. Raises ``ArchiveDamaged`` and ``ArchiveUnusable``."""
+        try:
+            with self._telling("read"), self._filesystem.open_input_file(path) as file:
+                return file.read()
+        except FileNotFoundError as error:
+            raise self._damaged(path, error) from error
+
+    def require(self, file: ArchivedFile) -> None:
+        """Raise ``ArchiveDamaged`` unless the file is there, byte for byte as it was written."""
+        if hashlib.sha256(self.read_bytes(file.path)).hexdigest() != file.sha256:
+            raise ArchiveDamaged(f"{file.path} in the archive {self.url} is not what was written; restore it")
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file of this name."""
+        with self._telling("read"):
+            return self._filesystem.get_file_info(path).type is fs.FileType.File
+
+    def list(self, folder: str, *, written_before: datetime | None = None) -> list[str]:
+        """Paths of all files below ``folder``, sorted; ``written_before``: only older ones, by the store's clock."""
+        with self._telling("listed"):
+            found = self._filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True))
+        return sorted(
+            info.path
+            for info in found
+            if info.type is fs.FileType.File
+            and (written_before is None or (info.mtime is not None and info.mtime.astimezone(UTC) < written_before))
+        )
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Delete files; those that are gone already are no error."""
+        with self._telling("changed"):
+            for path in paths:
+                try:
+                    self._filesystem.delete_file(path)
+                except FileNotFoundError:
+                    continue
+
+    @property
+    def _filesystem(self) -> fs.FileSystem:
+        if self._opened is None:
+            if self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._opened = fs.SubTreeFileSystem(str(self.folder), fs.LocalFileSystem())
+            else:
+                try:
+                    store, root = fs.FileSystem.from_uri(self._url)
+                except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                    raise ArchiveUnusable(
+                        f"ODDS_ARCHIVE_URL {self.url} is not understood: {error}; give a folder or s3://bucket/prefix"
+                    ) from None
+                self._opened = fs.SubTreeFileSystem(root, store)
+        return self._opened
+
+    def put(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Write a file of any content, which appears when it is whole. Raises ``ArchiveUnusable``."""
+        with self._telling("written"):
+            self._put(path, pieces)
+
+    def _put(self, path: str, pieces: Iterable[bytes]) -> None:
+        if self.folder is None:
+            # An object store shows an object when its upload has ended.
+            with self._filesystem.open_output_stream(path) as stream:
+                for piece in pieces:
+                    stream.write(piece)
+            return
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as stream:
+                stream.writelines(pieces)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        directory = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _damaged(self, path: str, error: Exception) -> ArchiveDamaged:
+        return ArchiveDamaged(
+            f"{path} in the archive {self.url} cannot be read ({str(error).splitlines()[0]}); restore it from a copy"
+        )
+
+    @contextmanager
+    def _telling(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ArchiveUnusable(
+                f"the archive {self.url} cannot be {doing}: {str(error).splitlines()[0]}; is it there, has it room, "
+                "and may this account write to it?"
+            ) from error
+
+
+class PendingFile:
+    """A Parquet file that is being written, in a local temporary file until ``finish`` gives it its place."""
+
+    def __init__(
+        self, archive: Archive, path: str, schema: Mapping[str, Any], *, level: int, row_group_rows: int
+    ) -> None:
+        self._archive, self._path, self._columns = archive, path, list(schema)
+        self._schema = _arrow(pl.DataFrame(schema=dict(schema))).schema
+        self._row_group_rows = row_group_rows
+        self._whole = tempfile.TemporaryFile()  # noqa: SIM115
+        self._writer = pq.ParquetWriter(self._whole, self._schema, compression="zstd", compression_level=level)
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        self._whole.close()
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Add rows in the file's schema; columns beyond it are left out."""
+        table = _arrow(frame.select(self._columns)).cast(self._schema)
+        if table.num_rows:
+            self._writer.write_table(table, row_group_size=self._row_group_rows)
+            self._rows += table.num_rows
+
+    def finish(self) -> ArchivedFile:
+        """Let the file appear. Raises ``ArchiveUnusable``."""
+        self._writer.close()
+        self._whole.seek(0)
+        digest = hashlib.file_digest(self._whole, "sha256").hexdigest()
+        size = self._whole.tell()
+        self._whole.seek(0)
+        self._archive.put(self._path, iter(lambda: self._whole.read(_PIECE), b""))
+        return ArchivedFile(self._path, self._rows, size, digest)
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -1,0 +1,1 @@
+"""What is done with whole days of history: begun, rebuilt, retired, and read wherever they live."""
