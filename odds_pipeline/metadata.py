@@ -62,6 +62,7 @@ COLUMN_MEANINGS: Mapping[str, str] = {
     "last_confirmed_at": "When the market was last seen",
     "is_stale": "Whether the bookmaker's answers for this event fail or are too old",
     "run_id": "The scrape run that wrote the row",
+    "is_trusted": "False where an imported row carries a known fault of the system it is from",
 }
 
 

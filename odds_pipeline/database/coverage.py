@@ -51,6 +51,9 @@ def record_states(
         UPDATE listing_state AS state
         SET last_answer_at = CASE WHEN heard.is_read THEN heard.captured_at ELSE state.last_answer_at END,
             last_confirmed_at = CASE WHEN heard.is_complete THEN heard.captured_at ELSE state.last_confirmed_at END,
+            first_confirmed_at = coalesce(
+                state.first_confirmed_at, CASE WHEN heard.is_complete THEN heard.captured_at END
+            ),
             failed_answers = CASE WHEN heard.is_failed THEN least(state.failed_answers + 1, 32767) ELSE 0 END,
             unlisted_at = CASE WHEN heard.is_complete THEN NULL ELSE state.unlisted_at END,
             missing_since = NULL

@@ -6,6 +6,7 @@ migrations; a test compares the two.
 
 from odds_pipeline.database.models.base import Base, ViewBase
 from odds_pipeline.database.models.housekeeping import ArchiveFile, CleanupRun, StorageAlert, StorageSample
+from odds_pipeline.database.models.imports import ImportedDay, UntrustedSpan
 from odds_pipeline.database.models.market_odds import (
     CurrentOdds,
     Market,
@@ -53,6 +54,7 @@ __all__ = [
     "CurrentOdds",
     "Event",
     "EventBookmaker",
+    "ImportedDay",
     "ListingState",
     "Market",
     "MarketLabel",
@@ -74,5 +76,6 @@ __all__ = [
     "StorageAlert",
     "StorageSample",
     "Tournament",
+    "UntrustedSpan",
     "ViewBase",
 ]

@@ -113,3 +113,4 @@ class ListingState(Base):
     missing_since: Mapped[datetime | None]
     unlisted_at: Mapped[datetime | None]
     failed_answers: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    first_confirmed_at: Mapped[datetime | None]

@@ -56,3 +56,4 @@ class MarketOddsHistory(ViewBase):
     betpawa_market_name: Mapped[str]
     market_id: Mapped[int] = mapped_column(primary_key=True)
     external_event_id: Mapped[str]
+    is_trusted: Mapped[bool]
