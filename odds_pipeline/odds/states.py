@@ -77,22 +77,27 @@ def new_states(offered: pl.DataFrame, stored: pl.DataFrame) -> States:
         .group_by("row", maintain_order=True)
         .agg(keys="key", names="name")
     )
-    return States(_packed(outcomes), sets)
+    return States(packed_states(outcomes), sets)
 
 
 def _stored_outcomes(stored: pl.DataFrame) -> pl.DataFrame:
     """One row per outcome of the sets: its place, and the last price that it had while active."""
+    return unpacked_outcomes(stored).select("row", "key", name_stored="name", place="place", price_stored="price")
+
+
+def unpacked_outcomes(states: pl.DataFrame) -> pl.DataFrame:
+    """One row per outcome of the sets, of states given as row, state, keys and, if wanted, names.
+
+    Besides row, key (and name): ``place`` in the set, ``status`` (``OutcomeStatus``), and ``price``, in thousandths the
+    last one while active, null beyond the end of the state.
+    """
     header = pl.col("state").bin.slice(0, 1).bin.reinterpret(dtype=pl.UInt8)
+    lists = {"key": "keys"} | ({"name": "names"} if "names" in states.columns else {})
     outcomes = (
-        stored.select(
-            "row",
-            "state",
-            key="keys",
-            name_stored="names",
-            place=pl.int_ranges(pl.col("keys").list.len()),
-            is_wide=header & WIDE != 0,
+        states.select(
+            "row", "state", place=pl.int_ranges(pl.col("keys").list.len()), is_wide=header & WIDE != 0, **lists
         )
-        .explode("key", "name_stored", "place")
+        .explode(*lists, "place")
         .filter(pl.col("key").is_not_null())
     )
     narrow = pl.col("state").bin.slice(1 + 2 * pl.col("place"), 2).bin.reinterpret(dtype=pl.UInt16, endianness="big")
@@ -102,10 +107,16 @@ def _stored_outcomes(stored: pl.DataFrame) -> pl.DataFrame:
         .then(wide & ((1 << WIDE_STATUS_SHIFT) - 1))
         .otherwise((narrow & (NARROW_LIMIT - 1)).cast(pl.UInt32) * 10)
     )
-    return outcomes.select("row", "key", "name_stored", "place", price_stored=price)
+    status = (
+        pl.when("is_wide")
+        .then(wide // (1 << WIDE_STATUS_SHIFT))
+        .otherwise(narrow.cast(pl.UInt32) // (1 << NARROW_STATUS_SHIFT))
+        .fill_null(OutcomeStatus.ABSENT.value)
+    )
+    return outcomes.select("row", *lists, "place", status=status, price=price)
 
 
-def _packed(outcomes: pl.DataFrame) -> pl.DataFrame:
+def packed_states(outcomes: pl.DataFrame) -> pl.DataFrame:
     """(row, state) from (row, status, price), which are sorted by row and stand in the order of the set."""
     needs_wide = (pl.col("price") >= NARROW_LIMIT * 10) | (pl.col("price") % 10 != 0)
     narrow = (pl.col("status") * (1 << NARROW_STATUS_SHIFT)) + pl.col("price") // 10
