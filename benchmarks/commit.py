@@ -14,6 +14,7 @@ from typing import NamedTuple
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.write import write_cycle
@@ -118,7 +119,14 @@ class _Commit:
             before = wal_position(connection)
             answers, prepare = timed(lambda: prepared(staging, number))
             record, write = timed(
-                lambda: write_cycle(self._database, answers, run_id=run_id, settings=_SETTINGS, now=answers.as_of)
+                lambda: write_cycle(
+                    self._database,
+                    Archive(self._root / "archive"),
+                    answers,
+                    run_id=run_id,
+                    settings=_SETTINGS,
+                    now=answers.as_of,
+                )
             )
             wal_mb = (wal_position(connection) - before) / 1e6
         staging.remove()

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import psutil
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.scrape.collect import Collected
@@ -62,7 +63,9 @@ def _measure(name: str, database: Database, server: psutil.Process, simulator: S
         )
     )
     simulated = _cpu_seconds(server) - simulated
-    record, writing = timed(lambda: write_scraped(database, cycle, settings=settings, clock=SystemClock()))
+    record, writing = timed(
+        lambda: write_scraped(database, Archive.from_settings(settings), cycle, settings=settings, clock=SystemClock())
+    )
     floors = {slug: _floor_s(found, settings, slug) for slug, found in collected.items()}
     slowest = max(floors, key=lambda slug: floors[slug])
     whole = scraping.wall + writing.wall

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.settings import Settings
@@ -50,7 +51,9 @@ def _cycle(scale: Scale, staging_root: Path, database: Database, number: int) ->
     staging = stage(scale, staging_root, number)
     run_id = running(database, number, _SETTINGS)
     answers = prepared(staging, number)
-    record = write_cycle(database, answers, run_id=run_id, settings=_SETTINGS, now=answers.as_of)
+    record = write_cycle(
+        database, Archive(staging_root / "archive"), answers, run_id=run_id, settings=_SETTINGS, now=answers.as_of
+    )
     staging.remove()
     return record.inserted_history
 

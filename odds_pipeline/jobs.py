@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.assets.cycle_report import CycleReport
 from odds_pipeline.assets.launches import CYCLE_JOB
 from odds_pipeline.bookmakers.registry import REGISTRY
@@ -53,12 +54,14 @@ def refresh(
     settings: dg.ResourceParam[Settings],
     clock: dg.ResourceParam[Clock],
     database: dg.ResourceParam[Database],
+    archive: dg.ResourceParam[Archive],
     staging: dg.ResourceParam[StagingRoot],
 ) -> None:
     """The same scrape and the same write as a cycle's, for one event (B-44)."""
     try:
         cycle, collected, record = cycles.refresh_event(
             database,
+            archive,
             config.event_id,
             settings=settings,
             clock=clock,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import register_bookmakers
@@ -74,6 +75,7 @@ class ReplaySummary:
 
 def replay(
     database: Database,
+    archive: Archive,
     path: Path,
     *,
     settings: Settings,
@@ -110,7 +112,7 @@ def replay(
                 start_run(database, run_id, now=clock.now(), settings=settings)
                 prepared = prepare(rows.lazy(), answers, cycle_at=cycle_at, is_delta=coverage is not None)
                 record = write_cycle(
-                    database, prepared, run_id=run_id, settings=settings, now=clock.now(), guarded=not complete
+                    database, archive, prepared, run_id=run_id, settings=settings, now=clock.now(), guarded=not complete
                 )
             summary.add(cycle_at, record)
             if progress is not None:
@@ -128,7 +130,7 @@ class _File:
 
     @property
     def coverage(self) -> Path:
-        return self.path.with_name(self.path.name.removesuffix(".parquet") + _COVERAGE_SUFFIX)
+        return _coverage_of(self.path)
 
 
 def _files(path: Path) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
@@ -149,14 +151,24 @@ def _files(path: Path) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
 
 
 def _spanned(file: Path) -> _File:
+    coverage = _coverage_of(file)
+    # An idle cycle has coverage and no observations.
+    cycles = [cycle for path in (file, coverage) if path.exists() for cycle in _span(path) if cycle is not None]
+    if not cycles:
+        raise NothingToReplay(f"{file} holds no rows")
+    return _File(file, min(cycles), max(cycles))
+
+
+def _span(file: Path) -> tuple[datetime | None, datetime | None]:
     try:
         span = pl.scan_parquet(file).select(first=pl.col("cycle_at").min(), last=pl.col("cycle_at").max()).collect()
     except pl.exceptions.PolarsError as error:
         raise SchemaMismatch(f"{file} is not an observation file: {str(error).splitlines()[0]}") from error
-    first, last = span.row(0)
-    if first is None:
-        raise NothingToReplay(f"{file} holds no rows")
-    return _File(file, first, last)
+    return span.row(0)
+
+
+def _coverage_of(file: Path) -> Path:
+    return file.with_name(file.name.removesuffix(".parquet") + _COVERAGE_SUFFIX)
 
 
 def _read(files: list[_File]) -> tuple[pl.DataFrame, pl.DataFrame | None]:

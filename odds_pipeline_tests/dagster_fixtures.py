@@ -101,7 +101,7 @@ class Pipeline:
             staging_root=self.settings.data_dir / "staging",
             **given,
         )
-        return write_scraped(self.database, cycle, **given)
+        return write_scraped(self.database, Archive.from_settings(self.settings), cycle, **given)
 
     def job(self, name: str, **options: Any) -> dg.ExecuteInProcessResult:
         """Execute a job without partitions."""

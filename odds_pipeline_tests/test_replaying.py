@@ -15,6 +15,7 @@ from odds_pipeline.odds.frames import SchemaMismatch
 from odds_pipeline.odds.observation import OBSERVATION_SCHEMA
 from odds_pipeline.replaying import NothingToReplay, ReplaySummary, replay
 from odds_pipeline.settings import Settings
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import answer, coverage, observations
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
 
@@ -35,7 +36,9 @@ def write(path: Path, *cycles: Cycle) -> Path:
 
 
 def replayed(database: Database, path: Path, *, complete: bool = False, new_bookmakers: bool = False) -> ReplaySummary:
-    return replay(database, path, settings=Settings(), complete=complete, new_bookmakers=new_bookmakers)
+    return replay(
+        database, archive_of(database), path, settings=Settings(), complete=complete, new_bookmakers=new_bookmakers
+    )
 
 
 def availability(database: Database) -> dict[tuple[str, str, str], bool]:
@@ -224,7 +227,7 @@ def test_the_run_of_an_old_cycle_that_is_being_replayed_shows_life(database: Dat
     """B-45: the watchdog goes by real time, not by that of the files."""
     file = write(tmp_path / "a.parquet", cycle(0, ("betpawa", "1", {WINNER: {"1": "2.0"}})))
     now = NOON + timedelta(days=200)
-    replay(database, file, settings=Settings(), clock=ManualClock(now))
+    replay(database, archive_of(database), file, settings=Settings(), clock=ManualClock(now))
     with database.connect() as connection:
         rows = connection.execute("SELECT heartbeat_at, cycle_at FROM scrape_runs").fetchall()
     assert rows == [(now, NOON)]

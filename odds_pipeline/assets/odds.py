@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.assets.cycle_report import CHANGES_CHECKS, CycleReport
 from odds_pipeline.assets.launches import (
     CYCLE_JOB,
@@ -98,6 +99,7 @@ def odds(
     settings: dg.ResourceParam[Settings],
     clock: dg.ResourceParam[Clock],
     database: dg.ResourceParam[Database],
+    archive: dg.ResourceParam[Archive],
     staging: dg.ResourceParam[StagingRoot],
 ) -> Iterator[dg.MaterializeResult]:
     """Compare what the same run scraped with current, and commit the changes; or rebuild current from history."""
@@ -111,7 +113,7 @@ def odds(
         cycle = find_scraped(database, context.run.run_id, staging_root=staging.path)
     except NothingScraped as nothing:
         raise LaunchRefused(f"{nothing}. Launch {CYCLE_JOB} again.") from nothing
-    record = write_scraped(database, cycle, settings=settings, clock=clock)
+    record = write_scraped(database, archive, cycle, settings=settings, clock=clock)
     report = CycleReport(database, cycle, record)
     today = partitions[0]
     for day in report.days():

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.record import WriteRecord
@@ -32,7 +33,8 @@ def replay(
     """
     console = Console(stderr=True)
     with one_line_failures():
-        database = Database.from_settings(Settings())
+        settings = Settings()
+        database = Database.from_settings(settings)
         with console.status("Replaying") as status:
             done = 0
 
@@ -43,8 +45,9 @@ def replay(
 
             summary = replay_files(
                 database,
+                Archive.from_settings(settings),
                 path,
-                settings=Settings(),
+                settings=settings,
                 complete=complete,
                 new_bookmakers=new_bookmakers,
                 progress=show,

@@ -17,6 +17,7 @@ from psycopg import sql
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, Source, label_ids, outcome_set_ids, source_ids
 from odds_pipeline.database.engine import Database
 from odds_pipeline.odds.diff import Change
+from odds_pipeline.odds.observation import OBSERVATION_SCHEMA
 from odds_pipeline.odds.states import STORED, new_states
 
 T = TypeVar("T")
@@ -52,12 +53,16 @@ STATES: Mapping[str, pl.DataType | type[pl.DataType]] = {
 
 
 class ChangedRows(NamedTuple):
-    """What a slice of a cycle writes to the odds tables: two frames of MARKETS, two of STATES."""
+    """What a slice of a cycle writes to the odds tables: two frames of MARKETS, two of STATES.
+
+    ``observed``: the observations behind them, in ``OBSERVATION_SCHEMA``, as the archive keeps them.
+    """
 
     new_markets: pl.DataFrame
     relabelled: pl.DataFrame
     new_states: pl.DataFrame
     changed_states: pl.DataFrame
+    observed: pl.DataFrame
 
 
 def changed_rows(
@@ -80,15 +85,11 @@ def _full(observations: pl.LazyFrame, rows: pl.Series) -> pl.DataFrame:
     """The observations at these positions (ascending), as ``row`` and everything that is stored of them."""
     wanted = pl.col("row").is_in(rows.implode())
     within = pl.col("row").is_between(int(rows[0]), int(rows[-1]))
-    return (
-        observations.with_row_index("row")
-        .filter(within & wanted)
-        .select("row", *_WORDS, *_SOURCE, *_LINES, "outcomes")
-        .collect()
-    )
+    return observations.with_row_index("row").filter(within & wanted).select("row", *OBSERVATION_SCHEMA).collect()
 
 
 def _rows(connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame, stored: pl.DataFrame) -> ChangedRows:
+    observed = full.drop("captured_at").join(part.select("row", "captured_at"), on="row", maintain_order="left")
     is_new = pl.col("market_id").is_null()
     states, sets = new_states(full.select("row", "outcomes"), stored.select(*STORED))
     part = part.join(states, on="row", how="left", maintain_order="left").with_columns(was_new=is_new)
@@ -102,6 +103,7 @@ def _rows(connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame
         relabelled=markets.filter(~was_new),
         new_states=written.filter("was_new").select(*STATES),
         changed_states=written.filter(~pl.col("was_new")).select(*STATES),
+        observed=observed.select(*OBSERVATION_SCHEMA),
     )
 
 
@@ -150,7 +152,8 @@ def _markets(
     """Rows of MARKETS for ``part``, in its order."""
     if part.is_empty():
         return pl.DataFrame(schema=dict(MARKETS))
-    words = part.select("row").join(full.drop("outcomes"), on="row", maintain_order="left")
+    words = full.select("row", *_WORDS, *_SOURCE, *_LINES)
+    words = part.select("row").join(words, on="row", maintain_order="left")
     labels = _ids(
         words, _WORDS, lambda name, kind, groups: Label(name, kind, tuple(groups or ())), label_ids, connection
     )

@@ -10,14 +10,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 import psycopg
 import stamina
 from psycopg import errors, sql
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted, mark_unavailable
+from odds_pipeline.database.archiving import CycleArchive
 from odds_pipeline.database.coverage import (
     close_run,
     record_coverage,
@@ -25,13 +27,14 @@ from odds_pipeline.database.coverage import (
     record_states,
 )
 from odds_pipeline.database.dictionaries import market_type_ids
+from odds_pipeline.database.endings import find_endings
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import choose_primaries, resolve_listings
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.record import WriteRecord, recorded
 from odds_pipeline.database.states import changed_rows
-from odds_pipeline.odds.absence import LISTED, Absence, judge
+from odds_pipeline.odds.absence import LISTED
 from odds_pipeline.odds.answers import Answers
 from odds_pipeline.odds.diff import (
     CURRENT_KEYS,
@@ -51,20 +54,31 @@ _LISTING = ["bookmaker", "external_event_id"]
 
 
 def write_cycle(
-    database: Database, answers: Answers, *, run_id: int, settings: Settings, now: datetime, guarded: bool = True
+    database: Database,
+    archive: Archive,
+    answers: Answers,
+    *,
+    run_id: int,
+    settings: Settings,
+    now: datetime,
+    guarded: bool = True,
 ) -> WriteRecord:
-    """Compare one cycle's answers with current and commit what changed, all or nothing.
+    """Compare one cycle's answers with current, archive and commit what changed, all or nothing.
 
     ``now`` is the pipeline clock's time, for the run's own rows; the odds carry their answers' times. ``guarded`` off:
     mass disappearance is believed at once (replaying files that say they are complete).
 
     Raises ``RunGivenUp`` when the run is no longer ``running`` (a watchdog gave it up), ``UnknownBookmaker`` for
-    answers of a bookmaker that is not registered, and ``psycopg.OperationalError`` when three tries were not enough.
-    A row that the database refuses costs its answer, which is counted and recorded (R11).
+    answers of a bookmaker that is not registered, ``ArchiveUnusable``, and ``psycopg.OperationalError`` when three
+    tries were not enough. A row that the database refuses costs its answer, which is counted and recorded (R11).
     """
     for attempt in stamina.retry_context(on=psycopg.OperationalError, attempts=3, wait_initial=0.2, wait_max=2.0):
-        with attempt, database.borrow() as connection:
-            return _CycleWriter(database, connection, answers, run_id, settings, now, guarded).write()
+        with (
+            attempt,
+            database.borrow() as connection,
+            CycleArchive(database, archive, answers, run_id=run_id) as archived,
+        ):
+            return _CycleWriter(database, connection, answers, archived, run_id, settings, now, guarded).write()
     raise AssertionError("a retry context returns or raises")
 
 
@@ -76,6 +90,7 @@ class _CycleWriter:
         database: Database,
         connection: psycopg.Connection,
         answers: Answers,
+        archived: CycleArchive,
         run_id: int,
         settings: Settings,
         now: datetime,
@@ -84,14 +99,13 @@ class _CycleWriter:
         self.database = database
         self.connection = connection
         self.answers = answers
+        self.archived = archived
         self.run_id = run_id
         self.settings = settings
         self.now = now
         self.began = time.perf_counter()
         self.guarded = guarded
         self.seconds: dict[str, float] = {}
-        self.guard_held: set[str] = set()
-        self.missing: list[int] = []
         self.set_aside: dict[int, str] = {}
 
     def write(self) -> WriteRecord:
@@ -110,7 +124,10 @@ class _CycleWriter:
                 with self._timed("answers"):
                     asked = self._asked(listings)
                     answered = asked.filter(~pl.col("is_late"))
-                    ended = self._ended(asked)
+                    endings = find_endings(
+                        self.connection, self.answers, asked, settings=self.settings, guarded=self.guarded
+                    )
+                    ended = endings.ended
                     absence = self._absence(answered, ended)
                     keys, repeated = self._observed(answered)
                 with self._timed("read"):
@@ -125,16 +142,20 @@ class _CycleWriter:
             with self._timed("write"):
                 changes = self._with_times(found.changes, answered)
                 self._apply(changes)
+            with self._timed("archive"):
+                self.archived.finish(self.connection, self._days(changes))
             with self._timed("close"):
                 answered = answered.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
                 ended = ended.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
-                record_states(self.connection, answered, ended, self.missing, self.answers.as_of)
+                record_states(self.connection, answered, ended, endings.missing, self.answers.as_of)
                 choose_primaries(self.connection, answered["event_id"].unique().to_list())
-                record_coverage(self.connection, self.run_id, self.answers, self.guard_held)
+                record_coverage(self.connection, self.run_id, self.answers, endings.guard_held)
                 record_errors(
-                    self.connection, self.run_id, self.answers, listings, self.set_aside, self.guard_held, self.now
+                    self.connection, self.run_id, self.answers, listings, self.set_aside, endings.guard_held, self.now
                 )
-                record = self._record(found, changes, keys, late=asked.filter("is_late").height + again)
+                record = self._record(
+                    found, changes, keys, late=asked.filter("is_late").height + again, guard_held=endings.guard_held
+                )
                 # The run ends now, not when the write began: the next cycle is put off by this one's whole length.
                 ended_at = self.now + timedelta(seconds=time.perf_counter() - self.began)
                 close_run(self.connection, self.run_id, self.answers, listings, record, ended_at)
@@ -164,72 +185,6 @@ class _CycleWriter:
             self.answers.answers.join(listings, on=_LISTING, how="left", maintain_order="left")
             .join(states, on="listing_id", how="left", maintain_order="left")
             .with_columns(is_late=is_older & (pl.col("status") != AnswerStatus.NOT_ASKED.value))
-        )
-
-    def _ended(self, asked: pl.DataFrame) -> pl.DataFrame:
-        """Listings that are over, by kick-off or by absence from the offer: (listing_id, gone_at)."""
-        started = asked.filter(~pl.col("is_late") & (pl.col("status") == AnswerStatus.STARTED.value))
-        ended = [started.select("listing_id", gone_at="captured_at").clear()]
-        judged: set[str] = set()
-        for discovery in self.answers.discoveries.iter_rows(named=True):
-            judged.add(discovery["bookmaker"])
-            absence = self._judge(discovery, asked.filter(pl.col("bookmaker") == discovery["bookmaker"]))
-            ended.append(absence.ended)
-            self.missing += absence.missing.to_list()
-            if absence.guard_held:
-                self.guard_held.add(discovery["bookmaker"])
-        ended.append(
-            started.filter(~pl.col("bookmaker").is_in(list(judged))).select("listing_id", gone_at="captured_at")
-        )
-        return pl.concat(ended)
-
-    def _judge(self, discovery: dict[str, object], asked: pl.DataFrame) -> Absence:
-        slug, discovery_at = str(discovery["bookmaker"]), discovery["captured_at"]
-        assert isinstance(discovery_at, datetime)
-        is_complete = discovery["status"] == AnswerStatus.COMPLETE.value and self._is_newest_discovery(
-            slug, discovery_at
-        )
-        listed = self._frame(
-            """
-            SELECT listing.id, listing.kickoff, state.last_answer_at, state.missing_since
-            FROM event_bookmakers AS listing
-            JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
-            JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
-            WHERE bookmaker.slug = %s AND state.unlisted_at IS NULL
-            """,
-            [slug],
-            {name: LISTED[name] for name in ("listing_id", "kickoff", "last_answer_at", "missing_since")},
-        )
-        counts = ~pl.col("is_late")
-        is_partly_read = (pl.col("status") == AnswerStatus.FAILED.value) & pl.col("has_observations")
-        heard = asked.select(
-            "listing_id",
-            is_discovered=pl.lit(value=True),
-            is_offered=counts & ((pl.col("status") == AnswerStatus.COMPLETE.value) | is_partly_read),
-            started_at=pl.when(counts & (pl.col("status") == AnswerStatus.STARTED.value)).then("captured_at"),
-        )
-        return judge(
-            listed.join(heard, on="listing_id", how="left").with_columns(
-                pl.col("is_discovered", "is_offered").fill_null(value=False)
-            ),
-            as_of=self.answers.as_of,
-            discovery_at=discovery_at if is_complete else None,
-            guard_share=self.settings.guard_share,
-            guard_least_events=self.settings.guard_least_events,
-            guarded=self.guarded,
-        )
-
-    def _is_newest_discovery(self, slug: str, discovery_at: datetime) -> bool:
-        """Note the discovery, unless a newer one was committed before: then it proves nothing absent."""
-        return (
-            self.connection.execute(
-                """
-                UPDATE bookmakers SET last_discovery_at = %(at)s
-                WHERE slug = %(slug)s AND (last_discovery_at IS NULL OR last_discovery_at <= %(at)s)
-                """,
-                {"slug": slug, "at": discovery_at},
-            ).rowcount
-            == 1
         )
 
     def _observed(self, answered: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
@@ -326,29 +281,43 @@ class _CycleWriter:
         """Write everything at once; if the database refuses a row, answer by answer, setting the refused ones aside."""
         try:
             with self.connection.transaction():
-                self._apply_part(changes)
+                for observed in self._apply_part(changes):
+                    self.archived.add(observed)
         except (errors.IntegrityError, errors.DataError):
+            self.archived.begin_again()
             for (listing_id,), part in changes.group_by("listing_id", maintain_order=True):
                 try:
                     with self.connection.transaction():
-                        self._apply_part(part)
+                        applied = list(self._apply_part(part))
                 except (errors.IntegrityError, errors.DataError) as refused:
                     assert isinstance(listing_id, int)
                     self.set_aside[listing_id] = str(refused).splitlines()[0]
+                else:
+                    for observed in applied:
+                        self.archived.add(observed)
+        self.archived.add_vanished(
+            _of(changes, Change.UNAVAILABLE).filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+        )
 
-    def _apply_part(self, changes: pl.DataFrame) -> None:
-        def kind(*wanted: Change) -> pl.DataFrame:
-            return changes.filter(pl.col("change").is_in([change.value for change in wanted]))
-
-        for day in kind(*HISTORY_CHANGES)["captured_at"].dt.date().unique().sort():
+    def _apply_part(self, changes: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Write these changes; yields the observations among them as they are written."""
+        for day in _of(changes, *HISTORY_CHANGES)["captured_at"].dt.date().unique().sort():
             ensure_partitions(self.connection, day, day)
         for rows in changed_rows(self.database, self.connection, changes, self.answers.observations):
             apply_changes(self.connection, rows, run_id=self.run_id)
-        mark_unavailable(self.connection, kind(Change.UNAVAILABLE), run_id=self.run_id)
-        mark_sighted(self.connection, kind(Change.SIGHTED, Change.RELABELLED)["market_id"])
-        mark_refused(self.connection, kind(Change.REFUSED)["market_id"])
+            yield rows.observed
+        mark_unavailable(self.connection, _of(changes, Change.UNAVAILABLE), run_id=self.run_id)
+        mark_sighted(self.connection, _of(changes, Change.SIGHTED, Change.RELABELLED)["market_id"])
+        mark_refused(self.connection, _of(changes, Change.REFUSED)["market_id"])
 
-    def _record(self, found: Diff, changes: pl.DataFrame, observed_keys: pl.DataFrame, late: int) -> WriteRecord:
+    def _days(self, changes: pl.DataFrame) -> set[date]:
+        """The UTC days in which history gets rows."""
+        written = _of(changes, *HISTORY_CHANGES).filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+        return set(written["captured_at"].dt.date().unique())
+
+    def _record(
+        self, found: Diff, changes: pl.DataFrame, observed_keys: pl.DataFrame, *, late: int, guard_held: set[str]
+    ) -> WriteRecord:
         confirmed = found.confirmed
         if self.set_aside:
             is_set_aside = pl.col("listing_id").is_in(list(self.set_aside))
@@ -357,7 +326,7 @@ class _CycleWriter:
             changes = changes.filter(~is_set_aside)
         applied = Diff(changes, confirmed)
         answers = self.answers.answers
-        written = changes.filter(pl.col("change").is_in([change.value for change in HISTORY_CHANGES]))
+        written = _of(changes, *HISTORY_CHANGES)
         observed = Diff(changes, 0)
         return WriteRecord(
             observations=self.answers.keys.height,
@@ -375,11 +344,16 @@ class _CycleWriter:
             outcomes_stored=int(answers["outcomes_stored"].sum()),
             outcomes_not_offered=int(answers["outcomes_not_offered"].sum()),
             outcomes_refused=int(answers["outcomes_refused"].sum()),
-            guard_held=tuple(sorted(self.guard_held)),
-            days=tuple(sorted({moment.date() for moment in written["captured_at"].unique()})),
+            guard_held=tuple(sorted(guard_held)),
+            days=tuple(sorted(self._days(changes))),
             seconds=dict(self.seconds),
         )
 
     def _frame(self, query: str, parameters: list[object], schema: dict[str, object]) -> pl.DataFrame:
         rows = self.connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
         return pl.DataFrame(rows, schema=schema, orient="row")  # type: ignore[arg-type]
+
+
+def _of(changes: pl.DataFrame, *kinds: Change) -> pl.DataFrame:
+    """The changes of these kinds."""
+    return changes.filter(pl.col("change").is_in([kind.value for kind in kinds]))

@@ -50,6 +50,7 @@ class Answers:
     - ``refused``: bookmaker, external_event_id, betpawa_market_id, line, reason of every market refused by the parser
       or by the checks here.
     - ``listings``: one row per (bookmaker, external event) with the words around it.
+    - ``coverage``: what was said of every answer, in ``COVERAGE_SCHEMA``, with a row for each of ``answers``.
     """
 
     cycle_at: datetime
@@ -61,6 +62,7 @@ class Answers:
     vanished: pl.DataFrame
     refused: pl.DataFrame
     listings: pl.DataFrame
+    coverage: pl.DataFrame
     is_delta: bool = False
 
 
@@ -110,6 +112,7 @@ def prepare(
     times = pl.concat([answers["captured_at"], discoveries["captured_at"]]).drop_nulls()
     latest = times.max()
     assert latest is None or isinstance(latest, datetime)
+    listings = _listings(observations, coverage)
     return Answers(
         cycle_at=cycle_at,
         as_of=cycle_at if latest is None else max(cycle_at, latest),
@@ -120,7 +123,8 @@ def prepare(
         vanished=vanished.select(*_LISTING, "betpawa_market_id", "line"),
         refused=refused,
         is_delta=is_delta,
-        listings=_listings(observations, coverage),
+        listings=listings,
+        coverage=_whole_coverage(coverage, answers, listings, cycle_at),
     )
 
 
@@ -197,6 +201,17 @@ def _answers(rows: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
         )
         .drop("observed_at")
     )
+
+
+def _whole_coverage(
+    coverage: pl.DataFrame, answers: pl.DataFrame, listings: pl.DataFrame, cycle_at: datetime
+) -> pl.DataFrame:
+    """The coverage, with a row of its own for each answer of which it says nothing: completely answered."""
+    listing = list(_LISTING)
+    unsaid = answers.join(coverage, on=listing, how="anti").join(listings, on=listing, how="left")
+    told = unsaid.with_columns(cycle_at=pl.lit(cycle_at), refused=pl.lit([]))
+    added = _with_all_columns(told).select(pl.col(name).cast(kind) for name, kind in COVERAGE_SCHEMA.items())
+    return pl.concat([coverage.select(*COVERAGE_SCHEMA), added])
 
 
 def _split_malformed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.bookmakers.registry import bookmaker
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
@@ -97,8 +98,10 @@ def find_scraped(database: Database, dagster_run_id: str, *, staging_root: Path)
     return Cycle(run_id, cycle_at, Staging(staging_root, run_id))
 
 
-def write_scraped(database: Database, cycle: Cycle, *, settings: Settings, clock: Clock) -> WriteRecord:
-    """Compare a scraped cycle with current and commit it, all or nothing; its staging files are gone afterwards.
+def write_scraped(
+    database: Database, archive: Archive, cycle: Cycle, *, settings: Settings, clock: Clock
+) -> WriteRecord:
+    """Compare a scraped cycle with current, archive and commit it, all or nothing; its staging files are gone then.
 
     Raises what ``write_cycle`` raises, after closing the run as failed.
     """
@@ -112,13 +115,14 @@ def write_scraped(database: Database, cycle: Cycle, *, settings: Settings, clock
             pl.concat([cycle.staging.read_coverage(slug) for slug in slugs]),
             cycle_at=cycle.cycle_at,
         )
-        record = write_cycle(database, answers, run_id=cycle.run_id, settings=settings, now=clock.now())
+        record = write_cycle(database, archive, answers, run_id=cycle.run_id, settings=settings, now=clock.now())
     cycle.staging.remove()
     return record
 
 
 def refresh_event(
     database: Database,
+    archive: Archive,
     event_id: int,
     *,
     settings: Settings,
@@ -141,7 +145,7 @@ def refresh_event(
         dagster_run_id=dagster_run_id,
         only_event=listings,
     )
-    return cycle, collected, write_scraped(database, cycle, settings=settings, clock=clock)
+    return cycle, collected, write_scraped(database, archive, cycle, settings=settings, clock=clock)
 
 
 def _scrape(

@@ -22,6 +22,7 @@ from odds_pipeline.settings import Settings
 from odds_pipeline.simulator.schedule import Listed
 from odds_pipeline.simulator.simulator import Simulator
 from odds_pipeline.simulator.world import World
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.bookmakers.sites import quick_settings
 
 SLUGS = ("betpawa", "sportybet", "bet9ja")
@@ -135,7 +136,7 @@ def run_cycle(
     cycle, collected = scrape_cycle(
         database, slugs, trigger="manual", settings=settings, clock=clock, staging_root=staging_root
     )
-    record = write_scraped(database, cycle, settings=settings, clock=clock)
+    record = write_scraped(database, archive_of(database), cycle, settings=settings, clock=clock)
     return Ran(cycle.run_id, cycle.cycle_at, record, collected)
 
 

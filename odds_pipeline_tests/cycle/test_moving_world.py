@@ -12,6 +12,7 @@ import pytest
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.scrape.cycle import refresh_event
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.cycle.small_world import (
     SLUGS,
     MarketId,
@@ -203,7 +204,7 @@ def test_a_refresh_of_one_event_is_a_small_cycle_of_the_same_kind(
     truth = tiny.truth()
 
     cycle, _, record = refresh_event(
-        database, event_id, settings=tiny.settings, clock=tiny.clock, staging_root=tmp_path
+        database, archive_of(database), event_id, settings=tiny.settings, clock=tiny.clock, staging_root=tmp_path
     )
 
     after = stored(database)

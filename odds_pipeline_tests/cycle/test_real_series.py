@@ -19,6 +19,7 @@ from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.odds.observation import LINE, OBSERVATION_SCHEMA, ODDS
 from odds_pipeline.replaying import ReplaySummary, replay
 from odds_pipeline.settings import Settings
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.captures import SHARED
 from odds_pipeline_tests.cycle.small_world import Offer, offer_of, query
 
@@ -57,7 +58,7 @@ def replayed(shared_migrated_database: str, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("series") / "kbo.parquet"
     observation_rows(pl.read_parquet(SERIES)).write_parquet(path)
     database = Database(shared_migrated_database)
-    summary = replay(database, path, settings=Settings(), complete=True, new_bookmakers=True)
+    summary = replay(database, archive_of(database), path, settings=Settings(), complete=True, new_bookmakers=True)
     yield Replayed(read_snapshots(), summary, database)
     database.dispose()
 

@@ -16,6 +16,7 @@ from odds_pipeline.odds.answers import Answers, prepare
 from odds_pipeline.odds.frames import coverage_frame
 from odds_pipeline.odds.observation import COVERAGE_SCHEMA, OBSERVATION_SCHEMA
 from odds_pipeline.settings import Settings
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.plain_model import Answer, Cycle, MarketKey, Outcomes
 
 SETTINGS = Settings()
@@ -33,7 +34,13 @@ def commit(database: Database, cycle: Cycle, *, settings: Settings = SETTINGS, g
     """Open a run, write the cycle, and return the writer's record."""
     run_id = running(database, cycle.at, settings=settings)
     return write_cycle(
-        database, prepared(cycle, run_id), run_id=run_id, settings=settings, now=cycle.as_of, guarded=guarded
+        database,
+        archive_of(database),
+        prepared(cycle, run_id),
+        run_id=run_id,
+        settings=settings,
+        now=cycle.as_of,
+        guarded=guarded,
     )
 
 

@@ -17,6 +17,7 @@ from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.record import RunGivenUp, WriteRecord
 from odds_pipeline.database.runs import give_up_dead_runs
 from odds_pipeline.database.write import write_cycle
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, prepared, running
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
 from odds_pipeline_tests.database.reading import current, history, history_count, query
@@ -68,7 +69,9 @@ def prices(at: datetime, price: str, *, events: str = "e") -> Cycle:
 
 
 def write(database: Database, cycle: Cycle, run_id: int) -> WriteRecord:
-    return write_cycle(database, prepared(cycle, run_id), run_id=run_id, settings=SETTINGS, now=cycle.as_of)
+    return write_cycle(
+        database, archive_of(database), prepared(cycle, run_id), run_id=run_id, settings=SETTINGS, now=cycle.as_of
+    )
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

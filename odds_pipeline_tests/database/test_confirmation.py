@@ -13,6 +13,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.odds.answers import prepare
 from odds_pipeline.settings import Settings
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, coverage, observations, running
 from odds_pipeline_tests.database.plain_model import Answer, Cycle, MarketKey
 from odds_pipeline_tests.database.reading import current, history, history_count, query
@@ -108,6 +109,7 @@ def test_other_words_for_a_market_update_current_and_write_no_history(
     run_id = running(database, again.at)
     record = write_cycle(
         database,
+        archive_of(database),
         prepare(rows.lazy(), coverage(again, run_id), cycle_at=again.at),
         run_id=run_id,
         settings=SETTINGS,

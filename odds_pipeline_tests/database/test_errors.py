@@ -21,6 +21,7 @@ from odds_pipeline.database.runs import beat, fail_run, give_up_dead_runs, open_
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.odds.answers import prepare
 from odds_pipeline.settings import Settings
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, coverage, observations, prepared, running
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
 from odds_pipeline_tests.database.reading import current, errors, history_count, last_run, query
@@ -38,7 +39,9 @@ def moment(number: int) -> datetime:
 
 
 def write(database: Database, cycle: Cycle, run_id: int) -> WriteRecord:
-    return write_cycle(database, prepared(cycle, run_id), run_id=run_id, settings=SETTINGS, now=cycle.as_of)
+    return write_cycle(
+        database, archive_of(database), prepared(cycle, run_id), run_id=run_id, settings=SETTINGS, now=cycle.as_of
+    )
 
 
 def execute(database: Database, statement: str) -> None:
@@ -98,6 +101,7 @@ def test_characters_that_no_text_in_the_database_can_hold_cost_their_own_answer(
     told = coverage(cycle, run_id).with_columns(message=pl.lit("it said \x00"))
     record = write_cycle(
         database,
+        archive_of(database),
         prepare(observations(cycle).lazy(), told, cycle_at=cycle.at),
         run_id=run_id,
         settings=SETTINGS,
@@ -296,7 +300,7 @@ def test_a_text_too_long_for_an_index_costs_its_own_market_never_the_cycle(
     )
     run_id = running(database, moment(1))
     said = prepare(pl.concat([rows, long]).lazy(), coverage(cycle, run_id), cycle_at=moment(1))
-    record = write_cycle(database, said, run_id=run_id, settings=SETTINGS, now=moment(1))
+    record = write_cycle(database, archive_of(database), said, run_id=run_id, settings=SETTINGS, now=moment(1))
     assert (record.new, record.changed, record.refused) == (1, 1, 1)
     assert record.unavailable == (1 if is_identified else 0)
     reasons = {error_type for _, event, error_type, _ in errors(database, run_id) if event == "e"}

@@ -15,6 +15,7 @@ from odds_pipeline.database.write import write_cycle
 from odds_pipeline.odds.answers import prepare
 from odds_pipeline.odds.frames import coverage_frame, discovery_row
 from odds_pipeline.odds.observation import COVERAGE_SCHEMA, LINE, OBSERVATION_SCHEMA, ODDS, AnswerStatus
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, running
 from odds_pipeline_tests.database.reading import query
 
@@ -90,7 +91,7 @@ def coverage(at: datetime) -> pl.DataFrame:
 def cycle(database: Database, number: int) -> WriteRecord:
     at = T0 + number * FIVE_MINUTES
     answers = prepare(observations(at).lazy(), coverage(at), cycle_at=at)
-    return write_cycle(database, answers, run_id=running(database, at), settings=SETTINGS, now=at)
+    return write_cycle(database, archive_of(database), answers, run_id=running(database, at), settings=SETTINGS, now=at)
 
 
 def wal_position(database: Database) -> Decimal:

@@ -13,6 +13,7 @@ from odds_pipeline.database.write import write_cycle
 from odds_pipeline.odds.answers import prepare
 from odds_pipeline.odds.frames import coverage_frame, coverage_row, observations_frame
 from odds_pipeline.odds.observation import AnswerStatus, Listing, Observation, Outcome, ParsedAnswer
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, running
 from odds_pipeline_tests.database.reading import current, history_count, query
 
@@ -44,7 +45,7 @@ def commit(database: Database, number: int, *listings: Listing, price: str = "2.
     coverage = coverage_frame([coverage_row(a.listing, status=a.status, answer=a, **words) for a in answers])
     observations = observations_frame([(answer, at) for answer in answers], cycle_at=at)
     prepared = prepare(observations.lazy(), coverage, cycle_at=at)
-    return write_cycle(database, prepared, run_id=run_id, settings=SETTINGS, now=at)
+    return write_cycle(database, archive_of(database), prepared, run_id=run_id, settings=SETTINGS, now=at)
 
 
 def complete(one: Listing, price: str) -> ParsedAnswer:

@@ -11,6 +11,7 @@ import pytest
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.write import write_cycle
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, prepared, running
 from odds_pipeline_tests.database.plain_model import Answer, Cycle, MarketKey
 from odds_pipeline_tests.database.reading import current, errors, history, history_count, last_run, query
@@ -262,5 +263,11 @@ def test_a_cycle_around_midnight_is_kept_by_day(database: Database) -> None:
 
 def write(database: Database, answers: Cycle, run_id: int) -> WriteRecord:
     return write_cycle(
-        database, prepared(answers, run_id), run_id=run_id, settings=SETTINGS, now=answers.as_of, guarded=True
+        database,
+        archive_of(database),
+        prepared(answers, run_id),
+        run_id=run_id,
+        settings=SETTINGS,
+        now=answers.as_of,
+        guarded=True,
     )
