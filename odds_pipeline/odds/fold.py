@@ -27,7 +27,7 @@ STEPS: Mapping[str, pl.DataType | type[pl.DataType]] = {
 #: The outcome set of each market, as stored today: it has grown since, at its end.
 SETS: Mapping[str, pl.DataType | type[pl.DataType]] = {"market_id": pl.Int32, "keys": pl.List(pl.String)}
 
-_SLICE = 3_000_000
+_SLICE = 300_000
 """Outcomes (of all steps, absent ones included) folded at once: bounds the memory of a large day."""
 
 
@@ -91,9 +91,11 @@ def _slices(steps: pl.DataFrame, sets: pl.DataFrame) -> Iterator[pl.DataFrame]:
     if markets["part"].null_count():
         strangers = markets.filter(pl.col("part").is_null())["market_id"].to_list()
         raise UnknownOutcome(f"no outcome set is known of market {strangers[0]}, nor of {len(strangers) - 1} others")
-    for part in markets.partition_by("part", maintain_order=True):
-        mine = steps.join(part.select("market_id"), on="market_id", how="semi", maintain_order="left")
-        yield mine.sort("market_id", "captured_at", maintain_order=True)
+    ordered = steps.sort("market_id", "captured_at", maintain_order=True)
+    first = 0
+    for number in markets.group_by("part", maintain_order=True).agg(pl.col("steps").sum())["steps"]:
+        yield ordered.slice(first, number)
+        first += number
 
 
 def _folded(opening: pl.DataFrame, steps: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
