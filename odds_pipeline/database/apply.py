@@ -20,12 +20,12 @@ def apply_changes(connection: psycopg.Connection, rows: ChangedRows, *, run_id: 
 
     Raises ``psycopg.errors.IntegrityError`` or ``DataError`` when the database refuses a row.
     """
-    _copy(connection, "markets", rows.new_markets)
-    _copy(connection, "current_odds", rows.new_states.with_columns(run_id=pl.lit(run_id)))
+    copy_rows(connection, "markets", rows.new_markets)
+    copy_rows(connection, "current_odds", rows.new_states.with_columns(run_id=pl.lit(run_id)))
     _update_current(connection, rows.changed_states.with_columns(run_id=pl.lit(run_id)))
     _update_words(connection, rows.relabelled)
     states = pl.concat([rows.new_states, rows.changed_states])
-    _copy(connection, "odds_history", states.select("captured_at", "market_id", "state", run_id=pl.lit(run_id)))
+    copy_rows(connection, "odds_history", states.select("captured_at", "market_id", "state", run_id=pl.lit(run_id)))
 
 
 def mark_unavailable(connection: psycopg.Connection, gone: pl.DataFrame, *, run_id: int) -> None:
@@ -117,11 +117,11 @@ def _copy_aside(connection: psycopg.Connection, table: str, rows: pl.DataFrame, 
     connection.execute(make.format(**names))
     # Not TRUNCATE, which makes new files; at the end of a transaction the table is emptied anyway.
     connection.execute(sql.SQL("DELETE FROM {table}").format(**names))
-    _copy(connection, table, rows)
+    copy_rows(connection, table, rows)
 
 
-def _copy(connection: psycopg.Connection, table: str, rows: pl.DataFrame) -> None:
-    """Append the rows, whose columns bear the table's names."""
+def copy_rows(connection: psycopg.Connection, table: str, rows: pl.DataFrame) -> None:
+    """Append the rows, whose columns bear the table's names, by COPY."""
     if rows.is_empty():
         return
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT CSV)").format(

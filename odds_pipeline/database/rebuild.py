@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from odds_pipeline.database.apply import copy_rows
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.odds.packed import unpack
-from odds_pipeline.odds.replay import fingerprint_of
+from odds_pipeline.odds.replay import HISTORY_ROWS, fingerprint_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,50 +24,80 @@ class Rebuilt:
     repaired: int
 
 
-def rebuild_current(database: Database) -> Rebuilt:
+def rebuild_current(database: Database, opening: pl.DataFrame | None = None) -> Rebuilt:
     """Replay history into current, under the writer's lock and in one transaction.
 
-    A market without history (all of its days retired) keeps its current row. Rows that agree are not touched.
+    ``opening`` (``HISTORY_ROWS``): the state at the beginning of the oldest day that PostgreSQL holds. A market that
+    neither knows keeps its current row. Rows that agree are not touched.
     """
     with database.connect() as connection, connection.transaction():
         take_writer_lock(connection)
-        connection.execute(
+        return _follow(connection, sql.SQL("true"), opening)
+
+
+def follow_history(connection: psycopg.Connection, market_ids: Sequence[int]) -> Rebuilt:
+    """Replay the history of these markets into current; the caller holds the writer's lock.
+
+    A market without rows in PostgreSQL keeps its current row.
+    """
+    return _follow(connection, sql.SQL("market_id = ANY ({})").format(sql.Literal(list(market_ids))), None)
+
+
+def _follow(connection: psycopg.Connection, markets: sql.Composable, opening: pl.DataFrame | None) -> Rebuilt:
+    connection.execute(
+        sql.SQL(
             """
             CREATE TEMPORARY TABLE replayed ON COMMIT DROP AS
             SELECT DISTINCT ON (market_id) market_id, captured_at, run_id, state
-            FROM odds_history ORDER BY market_id, captured_at DESC
+            FROM odds_history WHERE {} ORDER BY market_id, captured_at DESC
             """
+        ).format(markets)
+    )
+    if opening is not None:
+        _add_unchanged(connection, opening)
+    count = connection.execute("SELECT count(*) FROM replayed").fetchone()
+    assert count is not None
+    differing = connection.execute(
+        """
+        SELECT replayed.market_id, replayed.captured_at, replayed.run_id, replayed.state, outcome_set.keys
+        FROM replayed JOIN markets AS market ON market.id = replayed.market_id
+        JOIN outcome_sets AS outcome_set ON outcome_set.id = market.outcome_set_id
+        LEFT JOIN current_odds AS current ON current.market_id = replayed.market_id
+        WHERE (current.captured_at, current.state) IS DISTINCT FROM (replayed.captured_at, replayed.state)
+        """
+    ).fetchall()
+    connection.execute("DROP TABLE replayed")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO current_odds (market_id, captured_at, run_id, state, fingerprint, unavailable_at)
+            VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT (market_id) DO UPDATE
+            SET captured_at = excluded.captured_at, run_id = excluded.run_id, state = excluded.state,
+                fingerprint = excluded.fingerprint, unavailable_at = excluded.unavailable_at
+            """,
+            [
+                (
+                    market_id,
+                    captured_at,
+                    run_id,
+                    state,
+                    fingerprint_of(state, keys),
+                    captured_at if unpack(state).is_unavailable else None,
+                )
+                for market_id, captured_at, run_id, state, keys in differing
+            ],
         )
-        markets = connection.execute("SELECT count(*) FROM replayed").fetchone()
-        assert markets is not None
-        differing = connection.execute(
-            """
-            SELECT replayed.market_id, replayed.captured_at, replayed.run_id, replayed.state, outcome_set.keys
-            FROM replayed JOIN markets AS market ON market.id = replayed.market_id
-            JOIN outcome_sets AS outcome_set ON outcome_set.id = market.outcome_set_id
-            LEFT JOIN current_odds AS current ON current.market_id = replayed.market_id
-            WHERE (current.captured_at, current.state) IS DISTINCT FROM (replayed.captured_at, replayed.state)
-            """
-        ).fetchall()
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                """
-                INSERT INTO current_odds (market_id, captured_at, run_id, state, fingerprint, unavailable_at)
-                VALUES (%s, %s, %s, %s, %s, %s)
-                ON CONFLICT (market_id) DO UPDATE
-                SET captured_at = excluded.captured_at, run_id = excluded.run_id, state = excluded.state,
-                    fingerprint = excluded.fingerprint, unavailable_at = excluded.unavailable_at
-                """,
-                [
-                    (
-                        market_id,
-                        captured_at,
-                        run_id,
-                        state,
-                        fingerprint_of(state, keys),
-                        captured_at if unpack(state).is_unavailable else None,
-                    )
-                    for market_id, captured_at, run_id, state, keys in differing
-                ],
-            )
-    return Rebuilt(markets=markets[0], repaired=len(differing))
+    return Rebuilt(markets=count[0], repaired=len(differing))
+
+
+def _add_unchanged(connection: psycopg.Connection, opening: pl.DataFrame) -> None:
+    """Take in the opening states of the markets that have not changed since."""
+    connection.execute("CREATE TEMPORARY TABLE opened (LIKE replayed) ON COMMIT DROP")
+    copy_rows(connection, "opened", opening.select(*HISTORY_ROWS))
+    connection.execute(
+        """
+        INSERT INTO replayed
+        SELECT opened.* FROM opened WHERE NOT EXISTS (SELECT FROM replayed WHERE replayed.market_id = opened.market_id)
+        """
+    )

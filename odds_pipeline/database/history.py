@@ -1,0 +1,160 @@
+"""Stored history rows as frames, read and changed inside a transaction of the caller's.
+
+A change is written as a difference: only rows that are not what they should be are touched, in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import NamedTuple
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from odds_pipeline.database.apply import copy_rows
+from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.odds.fold import SETS
+from odds_pipeline.odds.replay import HISTORY_ROWS
+
+_KEY = ("market_id", "captured_at")
+_COPIED = {"market_id": pl.Int32, "microseconds": pl.Int64, "run_id": pl.Int32, "state": pl.String}
+
+#: Rows that are to be added to history, removed from it (no run, no state), or replaced: ``what``.
+DIFFERENCE: Mapping[str, pl.DataType | type[pl.DataType]] = {**HISTORY_ROWS, "what": pl.String}
+
+
+def midnight(day: date) -> datetime:
+    """The beginning of a UTC day."""
+    return datetime.combine(day, time(), UTC)
+
+
+def between(first: date, end: date) -> sql.Composed:
+    """The condition that a history row lies in the UTC days from ``first`` up to but without ``end``."""
+    return sql.SQL("captured_at >= {} AND captured_at < {}").format(midnight(first), midnight(end))
+
+
+def of_markets(market_ids: Sequence[int]) -> sql.Composed:
+    """The condition that a row is one of these markets'."""
+    return sql.SQL("market_id = ANY ({})").format(sql.Literal(list(market_ids)))
+
+
+def read_history(connection: psycopg.Connection, *conditions: sql.Composable) -> pl.DataFrame:
+    """Rows of ``odds_history`` that meet all conditions, in ``HISTORY_ROWS`` and no order.
+
+    As the caller's transaction sees them; millions of rows take seconds.
+    """
+    statement = sql.SQL(
+        """
+        COPY (
+            SELECT market_id, (extract(epoch FROM captured_at) * 1000000)::bigint, run_id, encode(state, 'hex')
+            FROM odds_history WHERE {}
+        ) TO STDOUT (FORMAT CSV)
+        """
+    ).format(sql.SQL(" AND ").join(conditions))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        text = b"".join(copy)
+    rows = pl.read_csv(text, has_header=False, schema=_COPIED) if text else pl.DataFrame(schema=_COPIED)
+    return rows.select(
+        "market_id",
+        pl.from_epoch("microseconds", "us").dt.replace_time_zone("UTC").alias("captured_at"),
+        "run_id",
+        pl.col("state").str.decode("hex"),
+    ).select(pl.col(name).cast(kind) for name, kind in HISTORY_ROWS.items())
+
+
+def outcome_sets(connection: psycopg.Connection, market_ids: Sequence[int]) -> pl.DataFrame:
+    """The outcome sets (``SETS``) of these markets, those left out that do not exist."""
+    markets = connection.execute(
+        "SELECT array_agg(id), array_agg(outcome_set_id) FROM markets WHERE id = ANY(%s)", [list(market_ids)]
+    ).fetchone()
+    assert markets is not None
+    ids, set_ids = markets
+    sets = connection.execute("SELECT id, keys FROM outcome_sets WHERE id = ANY(%s)", [set_ids or []]).fetchall()
+    by_market = pl.DataFrame(
+        {"market_id": ids or [], "set_id": set_ids or []}, schema={"market_id": pl.Int32, "set_id": pl.Int32}
+    )
+    by_set = pl.DataFrame(sets, schema={"set_id": pl.Int32, "keys": SETS["keys"]}, orient="row")
+    return by_market.join(by_set, on="set_id").select(*SETS)
+
+
+class Changed(NamedTuple):
+    """How many rows of a UTC day were added, removed, and put in the place of others of the same market and time."""
+
+    day: date
+    added: int
+    removed: int
+    replaced: int
+
+
+def difference(stored: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """What must happen to ``stored`` rows (HISTORY_ROWS) so that they are those of ``wanted``, in ``DIFFERENCE``."""
+    both = stored.join(wanted, on=list(_KEY), how="full", coalesce=True, suffix="_wanted")
+    is_there, is_wanted = pl.col("state").is_not_null(), pl.col("state_wanted").is_not_null()
+    differs = (pl.col("state") != pl.col("state_wanted")) | (pl.col("run_id") != pl.col("run_id_wanted"))
+    what = (
+        pl.when(~is_there)
+        .then(pl.lit("added"))
+        .when(~is_wanted)
+        .then(pl.lit("removed"))
+        .when(differs)
+        .then(pl.lit("replaced"))
+    )
+    found = both.with_columns(what=what).filter(pl.col("what").is_not_null())
+    return found.select(*_KEY, run_id="run_id_wanted", state="state_wanted", what="what")
+
+
+def by_day(found: pl.DataFrame) -> list[Changed]:
+    """What a difference (``DIFFERENCE``) does to each UTC day that it touches."""
+    counts = [(pl.col("what") == what).sum().alias(what) for what in ("added", "removed", "replaced")]
+    days = found.group_by(day=pl.col("captured_at").dt.date()).agg(counts).sort("day")
+    return [Changed(*row) for row in days.iter_rows()]
+
+
+def send(connection: psycopg.Connection, found: pl.DataFrame) -> None:
+    """Send a difference to the server, to wait for ``apply_sent`` in this transaction. Nothing is locked yet."""
+    connection.execute(
+        """
+        CREATE TEMPORARY TABLE IF NOT EXISTS history_difference (
+            market_id int, captured_at timestamptz, run_id int, state bytea, what text
+        ) ON COMMIT DROP
+        """
+    )
+    copy_rows(connection, "history_difference", found)
+
+
+def apply_sent(connection: psycopg.Connection) -> None:
+    """Make history what the differences sent in this transaction say, missing partitions included.
+
+    The caller holds the writer's lock. Raises ``PartitionInTheWay``.
+    """
+    days = connection.execute(
+        "SELECT DISTINCT (captured_at AT TIME ZONE 'UTC')::date FROM history_difference WHERE what = 'added' ORDER BY 1"
+    ).fetchall()
+    for (day,) in days:
+        ensure_partitions(connection, day, day)
+    connection.execute("ANALYZE history_difference")
+    connection.execute(
+        """
+        DELETE FROM odds_history AS history USING history_difference AS found
+        WHERE found.what = 'removed'
+          AND (history.market_id, history.captured_at) = (found.market_id, found.captured_at)
+        """
+    )
+    connection.execute(
+        """
+        UPDATE odds_history AS history SET run_id = found.run_id, state = found.state
+        FROM history_difference AS found
+        WHERE found.what = 'replaced'
+          AND (history.market_id, history.captured_at) = (found.market_id, found.captured_at)
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO odds_history (captured_at, market_id, run_id, state)
+        SELECT captured_at, market_id, run_id, state FROM history_difference WHERE what = 'added'
+        ORDER BY captured_at
+        """
+    )
+    connection.execute("DELETE FROM history_difference")
