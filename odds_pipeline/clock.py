@@ -1,7 +1,8 @@
 """The one pipeline clock.
 
 Every component that needs the time is given a ``Clock``; nothing below calls ``datetime.now`` itself. Real time in
-production, a clock that tests move by hand, or real time shifted by a constant (the simulator's days that catch up).
+production, a clock that tests move by hand, or real time that begins in the past and is moved on in steps (simulated
+days that catch up).
 All times are timezone-aware UTC (I9).
 """
 
@@ -26,6 +27,21 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
+
+
+@dataclass(slots=True)
+class SteppedClock:
+    """Real time, shifted by an ``offset`` that is moved on in steps: for simulated days that catch up."""
+
+    offset: timedelta
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def advance(self, by: timedelta) -> datetime:
+        """Move forward by ``by`` and return the new time."""
+        self.offset += by
+        return self.now()
 
 
 @dataclass(slots=True)

@@ -3,11 +3,12 @@
 import dagster as dg
 
 from odds_pipeline.assets.observations import observations
-from odds_pipeline.assets.odds import odds
+from odds_pipeline.assets.odds import odds_assets
 from odds_pipeline.assets.unmapped import unmapped
 from odds_pipeline.checks.odds import check_odds
-from odds_pipeline.clock import Clock
+from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.jobs import history_partitions, odds_cycle, refresh_event, unmapped_report
+from odds_pipeline.partitions import history_days
 from odds_pipeline.resources import pipeline_resources
 from odds_pipeline.sensors.cycle_due import cycle_due
 from odds_pipeline.sensors.dead_runs import dead_runs
@@ -18,9 +19,14 @@ from odds_pipeline.settings import Settings
 
 
 def build_definitions(settings: Settings | None = None, clock: Clock | None = None) -> dg.Definitions:
-    """Fresh definitions. ``settings`` and ``clock``: instead of the environment's and real time."""
+    """Fresh definitions. ``settings`` and ``clock``: instead of the environment's and real time.
+
+    Raises pydantic's ``ValidationError`` for a wrong setting, and ``HistoryNotBegun``.
+    """
+    settings, clock = settings or Settings(), clock or SystemClock()
+    days = history_days(settings, today=clock.now().date())
     return dg.Definitions(
-        assets=[observations, odds, unmapped],
+        assets=[observations, odds_assets(days), unmapped],
         asset_checks=[check_odds],
         jobs=[odds_cycle, refresh_event, history_partitions, unmapped_report],
         sensors=[cycle_due, partitions_ahead, unmapped_due, run_failures, dead_runs],
@@ -30,4 +36,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
     )
 
 
-defs = build_definitions()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Read the settings when a code location is loaded, not when this module is imported."""
+    return build_definitions()

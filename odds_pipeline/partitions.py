@@ -7,8 +7,27 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
-#: Days of ``odds/history``. ``end_offset`` makes today a partition although it is not over.
-HISTORY_DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
+from odds_pipeline.settings import Settings
+
+
+class HistoryNotBegun(ValueError):
+    """The first day of history according to the settings lies in the future."""
+
+
+def first_history_day(settings: Settings, *, today: date) -> date:
+    """The first day that Dagster shows: ``history_start``, else as many days back as history is kept.
+
+    Raises ``HistoryNotBegun``.
+    """
+    first = settings.history_start or today - timedelta(days=settings.retention_days)
+    if first > today:
+        raise HistoryNotBegun(f"ODDS_HISTORY_START is {first}, which lies in the future; give today or an earlier day")
+    return first
+
+
+def history_days(settings: Settings, *, today: date) -> dg.DailyPartitionsDefinition:
+    """The UTC days of ``odds/history``, today included although it is not over. Raises ``HistoryNotBegun``."""
+    return dg.DailyPartitionsDefinition(first_history_day(settings, today=today).isoformat(), end_offset=1)
 
 
 def partition_of(moment: datetime) -> str:

@@ -1,6 +1,6 @@
 """What assets, sensors and checks are given: settings, the pipeline clock, the database, the archive, the staging.
 
-Each is made when a run or a tick needs it, so that loading the definitions reads no environment and connects nowhere.
+Each is made when a run or a tick needs it, so that loading the definitions connects nowhere.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from odds_pipeline.archive.store import Archive
-from odds_pipeline.clock import Clock, SystemClock
+from odds_pipeline.clock import Clock
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.database.engine import Database
 from odds_pipeline.settings import Settings
@@ -23,40 +23,30 @@ class StagingRoot:
     path: Path
 
 
-def pipeline_resources(
-    settings: Settings | None = None, clock: Clock | None = None
-) -> Mapping[str, dg.ResourceDefinition]:
-    """The resources by name. ``settings`` and ``clock``: instead of the environment's and real time."""
+def pipeline_resources(settings: Settings, clock: Clock) -> Mapping[str, dg.ResourceDefinition]:
+    """The resources by name."""
 
     def settings_resource(_: dg.InitResourceContext) -> Settings:
-        return settings if settings is not None else Settings()
+        return settings
 
     def clock_resource(_: dg.InitResourceContext) -> Clock:
-        return clock if clock is not None else SystemClock()
+        return clock
 
-    def database_resource(context: dg.InitResourceContext) -> Iterator[Database]:
-        database = Database.from_settings(context.resources.settings)
+    def database_resource(_: dg.InitResourceContext) -> Iterator[Database]:
+        database = Database.from_settings(settings)
         yield database
         database.dispose()
 
-    def archive_resource(context: dg.InitResourceContext) -> Archive:
-        return Archive.from_settings(context.resources.settings)
+    def archive_resource(_: dg.InitResourceContext) -> Archive:
+        return Archive.from_settings(settings)
 
-    def staging_resource(context: dg.InitResourceContext) -> StagingRoot:
-        return StagingRoot(data_directory(context.resources.settings) / "staging")
+    def staging_resource(_: dg.InitResourceContext) -> StagingRoot:
+        return StagingRoot(data_directory(settings) / "staging")
 
     return {
         "settings": dg.ResourceDefinition(settings_resource, description="Every setting, read from ODDS_*."),
         "clock": dg.ResourceDefinition(clock_resource, description="The pipeline clock: aware UTC."),
-        "database": dg.ResourceDefinition(
-            database_resource, required_resource_keys={"settings"}, description="The odds database."
-        ),
-        "archive": dg.ResourceDefinition(
-            archive_resource, required_resource_keys={"settings"}, description="Parquet under ODDS_ARCHIVE_URL."
-        ),
-        "staging": dg.ResourceDefinition(
-            staging_resource,
-            required_resource_keys={"settings"},
-            description="Where a run's answers wait to be written.",
-        ),
+        "database": dg.ResourceDefinition(database_resource, description="The odds database."),
+        "archive": dg.ResourceDefinition(archive_resource, description="Parquet under ODDS_ARCHIVE_URL."),
+        "staging": dg.ResourceDefinition(staging_resource, description="Where a run's answers wait to be written."),
     }

@@ -42,6 +42,8 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
         extra="forbid",
         frozen=True,
+        # The errors are shown in the UI; what was given may be a URL with its password.
+        hide_input_in_errors=True,
     )
 
     # Where things live

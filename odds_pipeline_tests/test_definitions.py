@@ -3,11 +3,12 @@
 import dagster as dg
 import pytest
 
-from odds_pipeline.definitions import build_definitions, defs
+from odds_pipeline.definitions import build_definitions
 from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, UNMAPPED, observations_key
 
 SCRAPES = [observations_key(slug) for slug in ("betpawa", "sportybet", "bet9ja")]
 ASSETS = [*SCRAPES, CHANGES, CURRENT, HISTORY, UNMAPPED]
+defs = build_definitions()
 
 
 @pytest.fixture(scope="module")

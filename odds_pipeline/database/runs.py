@@ -37,7 +37,10 @@ def open_run(database: Database, *, trigger: Trigger, now: datetime, dagster_run
 def start_run(
     database: Database, run_id: int, *, now: datetime, settings: Settings, catalogue_version: str | None = None
 ) -> None:
-    """Mark a run as running, and tell the views the settings in force."""
+    """Mark a run as running, and tell the views the settings in force and how far ``now`` is from the server's clock.
+
+    A difference of less than a minute is none: clocks of two machines, and the time that a statement takes.
+    """
     with database.borrow() as connection:
         connection.execute(
             """
@@ -51,8 +54,12 @@ def start_run(
         connection.execute(
             """
             UPDATE pipeline_settings
-            SET stale_failures = %(failures)s, stale_after = %(after)s, updated_at = %(now)s
-            WHERE (stale_failures, stale_after) IS DISTINCT FROM (%(failures)s, %(after)s)
+            SET stale_failures = %(failures)s, stale_after = %(after)s, clock_offset = clock.ahead, updated_at = %(now)s
+            FROM (
+                SELECT CASE WHEN ahead BETWEEN '-1 minute' AND '1 minute' THEN interval '0' ELSE ahead END AS ahead
+                FROM (SELECT %(now)s - now() AS ahead) AS measured
+            ) AS clock
+            WHERE (stale_failures, stale_after, clock_offset) IS DISTINCT FROM (%(failures)s, %(after)s, clock.ahead)
             """,
             {
                 "failures": settings.stale_failures,

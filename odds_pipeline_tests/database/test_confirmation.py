@@ -149,9 +149,26 @@ def test_odds_are_stale_when_their_newest_answer_is_older_than_a_few_intervals(d
     """B-06 (R12): whatever the reason, also if nothing ran at all."""
     settings = Settings(stale_intervals=3, cycle_interval=FIVE_MINUTES)
     now = datetime.now(UTC)
-    for event, age in (("old", timedelta(minutes=16)), ("recent", timedelta(minutes=14))):
-        at = now - age
+    for event, age in (("old", 16), ("recent", 14), ("new", 0)):
+        at = now - timedelta(minutes=age)
         commit(database, Cycle(at, {}, [answer("betpawa", event, at, {RESULT: HOME})]), settings=settings)
-    assert stale(database) == {"old": True, "recent": False}
+    assert stale(database) == {"old": True, "recent": False, "new": False}
     commit(database, Cycle(now, {}, [answer("betpawa", "old", now, {RESULT: HOME})]), settings=settings)
-    assert stale(database) == {"old": False, "recent": False}
+    assert stale(database) == {"old": False, "recent": False, "new": False}
+
+
+def test_odds_of_a_clock_in_the_past_are_as_stale_as_they_are_on_that_clock(database: Database) -> None:
+    settings = Settings(stale_intervals=3, cycle_interval=FIVE_MINUTES)
+    then = datetime(2024, 2, 28, 23, 50, tzinfo=UTC)
+    for event, minutes in (("old", 0), ("recent", 2), ("new", 16)):
+        at = then + timedelta(minutes=minutes)
+        commit(database, Cycle(at, {}, [answer("betpawa", event, at, {RESULT: HOME})]), settings=settings)
+    assert stale(database) == {"old": True, "recent": False, "new": False}
+
+
+def test_clocks_that_differ_by_seconds_count_as_one(database: Database) -> None:
+    for seconds in (-50, 50):
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+        commit(database, Cycle(at, {}, [answer("betpawa", "e", at, {RESULT: HOME})]))
+        with database.connect() as connection:
+            assert connection.execute("SELECT clock_offset FROM pipeline_settings").fetchone() == (timedelta(),)
