@@ -2,7 +2,7 @@
 
 ``odds_history`` has one partition per UTC day (``odds_history_YYYYMMDD``), the first generation's ``odds_snapshots``
 one per UTC month (``odds_snapshots_YYYYMM``). There is no default partition: it would forbid detaching concurrently.
-Retiring partitions is retention's work.
+Retiring partitions is the work of ``odds_pipeline.days``.
 """
 
 from __future__ import annotations
@@ -130,9 +130,29 @@ def _make(connection: psycopg.Connection[Any], table: PartitionedTable, first_da
             f"table {name} exists but is no partition of {table.name}, or is half detached from it; "
             "attach it again, or finish detaching it and move its rows"
         ) from None
+    _attach(connection, table, name, first_day, table.end_day(first_day))
+
+
+def attach_again(connection: psycopg.Connection[Any], partition: Partition, table: PartitionedTable = HISTORY) -> None:
+    """Make a detached table the partition again that it was."""
+    _attach(connection, table, partition.name, partition.first_day, partition.end_day)
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        # A concurrent detach leaves the partition's bounds behind as a constraint, which spares attaching a scan.
+        cursor.execute(
+            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c' AND conislocal",
+            [partition.name],
+        )
+        for (name,) in cursor.fetchall():
+            drop = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+            connection.execute(drop.format(sql.Identifier(partition.name), sql.Identifier(name)))
+
+
+def _attach(
+    connection: psycopg.Connection[Any], table: PartitionedTable, name: str, first_day: date, end_day: date
+) -> None:
     connection.execute(
         sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-            parent, partition, _midnight(first_day), _midnight(table.end_day(first_day))
+            sql.Identifier(table.name), sql.Identifier(name), _midnight(first_day), _midnight(end_day)
         )
     )
 

@@ -1,0 +1,90 @@
+"""The history archive: the changes of retired days in plain columns, hive-partitioned by UTC day.
+
+``history/day=2026-11-20/20261120-<random>.parquet``, sorted by market and time. A day may have several parts, which
+share no row. Anybody can read them: every word that a row needs stands in it (docs/archive.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from array import array
+from collections.abc import Mapping
+from datetime import date
+
+import polars as pl
+import pyarrow.dataset as ds
+
+from odds_pipeline.archive.store import Archive, PendingFile
+from odds_pipeline.odds.observation import LINE, OBSERVATION_SCHEMA, UTC_MICROSECONDS
+
+FOLDER = "history"
+
+#: One row per change: the state it left the market in, and the words of the market as they were when it was archived.
+HISTORY_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "market_id": pl.Int32,
+    "event_id": pl.Int32,
+    "bookmaker_slug": pl.String,
+    "external_event_id": pl.String,
+    "sportradar_id": pl.String,
+    "home_team": pl.String,
+    "away_team": pl.String,
+    "kickoff": UTC_MICROSECONDS,
+    "betpawa_market_id": pl.String,
+    "betpawa_market_name": pl.String,
+    "line": LINE,
+    "source_market_id": pl.String,
+    "source_specifier": pl.String,
+    "outcomes": OBSERVATION_SCHEMA["outcomes"],
+    "is_unavailable": pl.Boolean,
+    "captured_at": UTC_MICROSECONDS,
+    "run_id": pl.Int32,
+    "is_trusted": pl.Boolean,
+}
+
+_LEVEL = 9
+"""Of zstd: a file is written once and read for years."""
+
+_ROW_GROUP_ROWS = 64_000
+"""What a question about one market has to read."""
+
+
+def begin_part(archive: Archive, day: date) -> PendingFile:
+    """Begin one more part of a day, under a name that no other has; rows sorted by market and time."""
+    name = f"{day:%Y%m%d}-{secrets.token_hex(4)}.parquet"
+    return archive.begin(
+        f"{FOLDER}/day={day.isoformat()}", name, HISTORY_SCHEMA, level=_LEVEL, row_group_rows=_ROW_GROUP_ROWS
+    )
+
+
+def read_part(archive: Archive, path: str, first_market: int, last_market: int) -> pl.DataFrame:
+    """The rows of a part's markets between two ids, both included, in ``HISTORY_SCHEMA`` and the file's order.
+
+    Raises ``ArchiveDamaged`` and ``ArchiveUnusable``.
+    """
+    market = ds.field("market_id")
+    rows = archive.read(path, where=(market >= first_market) & (market <= last_market))
+    return rows.select(pl.col(name).cast(kind) for name, kind in HISTORY_SCHEMA.items())
+
+
+class ContentHash:
+    """The number of rows, and a hash of what they say, in their order: equal for equal rows within one process."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._digest = hashlib.sha256()
+
+    def update(self, rows: pl.DataFrame) -> None:
+        """Take in rows of plain columns (no lists)."""
+        self.rows += rows.height
+        self._digest.update(array("Q", rows.hash_rows().to_list()).tobytes())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ContentHash) and (self.rows, self.hexdigest) == (other.rows, other.hexdigest)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def hexdigest(self) -> str:
+        """The hash in hexadecimal."""
+        return self._digest.hexdigest()

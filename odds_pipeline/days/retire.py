@@ -1,0 +1,210 @@
+"""Retiring a day: from a partition in PostgreSQL to a verified file of the archive.
+
+One transaction names the file and drops the partition, so that a reader finds the day in one of the two, never in both
+or in neither. It waits for readers in short tries, because others wait behind it. Anything amiss keeps the day.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import psycopg
+import stamina
+from psycopg import errors, sql
+
+from odds_pipeline.archive.store import Archive, ArchivedFile, ArchiveUnusable
+from odds_pipeline.database.archived_files import name_file, named_files
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.locks import archive_lock, take_writer_lock
+from odds_pipeline.database.partitions import HISTORY, Partition, attach_again, list_partitions
+from odds_pipeline.days.contents import Differs, Stamp, require_same, stamp, write_part
+
+PATIENCE = timedelta(seconds=30)
+"""How long a day's readers are waited for, in all tries together."""
+
+_WAIT_FOR_TABLE, _WAIT_FOR_PARTITION = "60ms", "20ms"
+"""How long one try waits for a lock. Readers that come meanwhile wait behind it, 100 ms at most."""
+
+_WRITES = 3
+"""How often a file is written, when the partition gets other rows meanwhile."""
+
+
+class DayKept(Exception):
+    """A day stays in PostgreSQL as it is; the message says why and what to do."""
+
+
+class StateIsStale(Exception):
+    """Rows came for a day since the states after it were archived: they have to be made anew before it may go."""
+
+
+class _OtherRows(Exception):
+    """The partition no longer holds what was written to the archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredDay:
+    """A day that left PostgreSQL. ``freed``: bytes there, indexes included; ``file``: none for a day without rows.
+
+    ``blocked_seconds``: the longest that a reader can have waited; ``tries``: how often its locks were asked for.
+    """
+
+    day: date
+    rows: int
+    freed: int
+    file: ArchivedFile | None
+    seconds: float
+    blocked_seconds: float
+    tries: int
+
+
+def retire_day(
+    connection: psycopg.Connection,
+    database: Database,
+    archive: Archive,
+    partition: Partition,
+    *,
+    patience: timedelta = PATIENCE,
+) -> RetiredDay:
+    """Move one day's partition to the archive, all or nothing.
+
+    ``connection`` is the caller's own, holds the archive's lock and is in no transaction. States of later days must
+    have been made before (I8). Raises ``DayKept``, ``StateIsStale``, and ``ArchiveUnusable``.
+    """
+    began = time.perf_counter()
+    freed = _size(connection, partition)
+    for _ in range(_WRITES):
+        held = _stamp(connection, partition)
+        try:
+            file = _verified(database, archive, partition) if held.rows else None
+            tries, blocked = _swap_patiently(connection, partition, file, held, patience)
+        except _OtherRows:
+            continue
+        except Differs as differs:
+            if _stamp(connection, partition) != held:
+                continue
+            raise DayKept(f"{differs}; the day stays in PostgreSQL, the next run tries again") from differs
+        seconds = time.perf_counter() - began
+        return RetiredDay(partition.first_day, held.rows, freed, file, seconds, blocked, tries)
+    raise DayKept(
+        f"{partition.name} got other rows each of the {_WRITES} times that it was written to the archive; "
+        "the next run tries again"
+    )
+
+
+def finish_detaches(database: Database, archive: Archive) -> list[str]:
+    """End what a concurrent detach left half done; return what became of each partition, a sentence each.
+
+    Its rows are dropped where the archive holds them, else the partition is attached again. Costs one look at the
+    catalogue when there is nothing to do. Raises ``psycopg.errors.LockNotAvailable`` when somebody holds the table.
+    """
+    with database.connect() as connection:
+        if not any(partition.is_detaching for partition in list_partitions(connection)):
+            return []
+        with archive_lock(connection):
+            return finish_detaching(connection, database, archive)
+
+
+def finish_detaching(connection: psycopg.Connection, database: Database, archive: Archive) -> list[str]:
+    """As ``finish_detaches``, for who holds the archive's lock on ``connection``."""
+    with connection.transaction():
+        halves = [partition for partition in list_partitions(connection) if partition.is_detaching]
+    return [_finish(connection, database, archive, partition) for partition in halves]
+
+
+def _swap_patiently(
+    connection: psycopg.Connection,
+    partition: Partition,
+    file: ArchivedFile | None,
+    held: Stamp,
+    patience: timedelta,
+) -> tuple[int, float]:
+    """Try until the locks are had; return the number of tries and the longest time that readers were held up."""
+    longest = 0.0
+    try:
+        for attempt in stamina.retry_context(
+            on=errors.LockNotAvailable, attempts=None, timeout=patience, wait_initial=0.05, wait_max=1.0
+        ):
+            with attempt:
+                asked = None
+                try:
+                    with connection.transaction():
+                        take_writer_lock(connection)
+                        _require_unchanged(connection, partition, held)
+                        asked = time.perf_counter()
+                        _swap(connection, partition, file)
+                finally:
+                    if asked is not None:
+                        longest = max(longest, time.perf_counter() - asked)
+                return attempt.num, longest
+    except errors.LockNotAvailable as locked:
+        raise DayKept(
+            f"{partition.name} is being read without a pause: no lock was to be had within "
+            f"{patience.total_seconds():g} s; the next run tries again"
+        ) from locked
+    raise AssertionError("a retry context returns or raises")
+
+
+def _require_unchanged(connection: psycopg.Connection, partition: Partition, held: Stamp) -> None:
+    """Under the writer's lock: nothing has come since that only this partition knows."""
+    if stamp(connection, partition.name) != held:
+        raise _OtherRows
+    states = named_files(connection, "state", partition.end_day)
+    if any(state.stale_from is not None and state.stale_from <= partition.first_day for state in states):
+        raise StateIsStale(f"history of {partition.first_day} got rows after the states of later days were archived")
+
+
+def _swap(connection: psycopg.Connection, partition: Partition, file: ArchivedFile | None) -> None:
+    table, name = sql.Identifier(HISTORY.name), sql.Identifier(partition.name)
+    for wait, relation in ((_WAIT_FOR_TABLE, table), (_WAIT_FOR_PARTITION, name)):
+        connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(wait))
+        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(relation))
+    if file is not None:
+        name_file(connection, "history", file, partition.first_day, partition.first_day)
+    connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(table, name))
+    connection.execute(sql.SQL("DROP TABLE {}").format(name))
+
+
+def _finish(connection: psycopg.Connection, database: Database, archive: Archive, partition: Partition) -> str:
+    name = sql.Identifier(partition.name)
+    with connection.transaction():
+        files = named_files(connection, "history", partition.first_day, partition.first_day)
+    is_archived = any(_holds(database, archive, partition.name, file.written) for file in files)
+    with connection.transaction():
+        take_writer_lock(connection)
+        connection.execute("SET LOCAL lock_timeout = '2s'")
+        connection.execute(
+            sql.SQL("ALTER TABLE {} DETACH PARTITION {} FINALIZE").format(sql.Identifier(HISTORY.name), name)
+        )
+        if is_archived:
+            connection.execute(sql.SQL("DROP TABLE {}").format(name))
+            return f"{partition.name} was detached half way; the archive holds its rows, it is dropped"
+        attach_again(connection, partition)
+    return f"{partition.name} was detached half way; the archive does not hold its rows, it is attached again"
+
+
+def _holds(database: Database, archive: Archive, partition: str, file: ArchivedFile) -> bool:
+    try:
+        require_same(database, archive, partition, file)
+    except (Differs, ArchiveUnusable):
+        return False
+    return True
+
+
+def _verified(database: Database, archive: Archive, partition: Partition) -> ArchivedFile:
+    file = write_part(database, archive, partition.name, partition.first_day)
+    require_same(database, archive, partition.name, file)
+    return file
+
+
+def _stamp(connection: psycopg.Connection, partition: Partition) -> Stamp:
+    with connection.transaction():
+        return stamp(connection, partition.name)
+
+
+def _size(connection: psycopg.Connection, partition: Partition) -> int:
+    with connection.transaction():
+        row = connection.execute("SELECT pg_total_relation_size(%s::regclass)", [partition.name]).fetchone()
+    assert row is not None
+    return row[0]
