@@ -14,7 +14,9 @@ import psycopg
 from psycopg import sql
 
 from odds_pipeline.database.apply import copy_rows
+from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.database.rebuild import follow_history
 from odds_pipeline.odds.fold import SETS
 from odds_pipeline.odds.replay import HISTORY_ROWS
 
@@ -105,13 +107,6 @@ def difference(stored: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     return found.select(*_KEY, run_id="run_id_wanted", state="state_wanted", what="what")
 
 
-def by_day(found: pl.DataFrame) -> list[Changed]:
-    """What a difference (``DIFFERENCE``) does to each UTC day that it touches."""
-    counts = [(pl.col("what") == what).sum().alias(what) for what in ("added", "removed", "replaced")]
-    days = found.group_by(day=pl.col("captured_at").dt.date()).agg(counts).sort("day")
-    return [Changed(*row) for row in days.iter_rows()]
-
-
 def send(connection: psycopg.Connection, found: pl.DataFrame) -> None:
     """Send a difference to the server, to wait for ``apply_sent`` in this transaction. Nothing is locked yet."""
     connection.execute(
@@ -124,17 +119,25 @@ def send(connection: psycopg.Connection, found: pl.DataFrame) -> None:
     copy_rows(connection, "history_difference", found)
 
 
-def apply_sent(connection: psycopg.Connection) -> None:
-    """Make history what the differences sent in this transaction say, missing partitions included.
+def apply_sent(connection: psycopg.Connection) -> list[Changed]:
+    """Make history what the differences sent in this transaction say; return what that did to each UTC day.
 
-    The caller holds the writer's lock. Raises ``PartitionInTheWay``.
+    Missing partitions are made, current follows, and archived states of later days are made anew in time. The caller
+    holds the writer's lock. Raises ``PartitionInTheWay``.
     """
-    days = connection.execute(
-        "SELECT DISTINCT (captured_at AT TIME ZONE 'UTC')::date FROM history_difference WHERE what = 'added' ORDER BY 1"
-    ).fetchall()
-    for (day,) in days:
-        ensure_partitions(connection, day, day)
     connection.execute("ANALYZE history_difference")
+    days = [
+        Changed(*row)
+        for row in connection.execute(
+            """
+            SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(*) FILTER (WHERE what = 'added'),
+                   count(*) FILTER (WHERE what = 'removed'), count(*) FILTER (WHERE what = 'replaced')
+            FROM history_difference GROUP BY day ORDER BY day
+            """
+        )
+    ]
+    for changed in days:
+        ensure_partitions(connection, changed.day, changed.day)
     connection.execute(
         """
         DELETE FROM odds_history AS history USING history_difference AS found
@@ -157,4 +160,16 @@ def apply_sent(connection: psycopg.Connection) -> None:
         ORDER BY captured_at
         """
     )
+    # Of most markets the last row is a later one, and current as it should be.
+    last_touched = connection.execute(
+        """
+        SELECT found.market_id FROM history_difference AS found
+        LEFT JOIN current_odds AS current ON current.market_id = found.market_id
+        GROUP BY found.market_id, current.captured_at
+        HAVING current.captured_at IS NULL OR current.captured_at <= max(found.captured_at)
+        """
+    )
+    follow_history(connection, [market_id for (market_id,) in last_touched])
+    stale_states(connection, [changed.day for changed in days])
     connection.execute("DELETE FROM history_difference")
+    return days

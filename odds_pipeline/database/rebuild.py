@@ -32,7 +32,16 @@ def rebuild_current(database: Database, opening: pl.DataFrame | None = None) -> 
     """
     with database.connect() as connection, connection.transaction():
         take_writer_lock(connection)
-        return _follow(connection, sql.SQL("true"), opening)
+        return _follow(
+            connection,
+            sql.SQL(
+                """
+                SELECT DISTINCT ON (market_id) market_id, captured_at, run_id, state
+                FROM odds_history ORDER BY market_id, captured_at DESC
+                """
+            ),
+            opening,
+        )
 
 
 def follow_history(connection: psycopg.Connection, market_ids: Sequence[int]) -> Rebuilt:
@@ -40,19 +49,19 @@ def follow_history(connection: psycopg.Connection, market_ids: Sequence[int]) ->
 
     A market without rows in PostgreSQL keeps its current row.
     """
-    return _follow(connection, sql.SQL("market_id = ANY ({})").format(sql.Literal(list(market_ids))), None)
-
-
-def _follow(connection: psycopg.Connection, markets: sql.Composable, opening: pl.DataFrame | None) -> Rebuilt:
-    connection.execute(
-        sql.SQL(
-            """
-            CREATE TEMPORARY TABLE replayed ON COMMIT DROP AS
-            SELECT DISTINCT ON (market_id) market_id, captured_at, run_id, state
-            FROM odds_history WHERE {} ORDER BY market_id, captured_at DESC
-            """
-        ).format(markets)
+    last_rows = sql.SQL(
+        """
+        SELECT last.* FROM unnest({}::int[]) AS market (id) CROSS JOIN LATERAL (
+            SELECT market_id, captured_at, run_id, state FROM odds_history
+            WHERE market_id = market.id ORDER BY captured_at DESC LIMIT 1
+        ) AS last
+        """
     )
+    return _follow(connection, last_rows.format(sql.Literal(list(market_ids))), None)
+
+
+def _follow(connection: psycopg.Connection, last_rows: sql.Composable, opening: pl.DataFrame | None) -> Rebuilt:
+    connection.execute(sql.SQL("CREATE TEMPORARY TABLE replayed ON COMMIT DROP AS {}").format(last_rows))
     if opening is not None:
         _add_unchanged(connection, opening)
     count = connection.execute("SELECT count(*) FROM replayed").fetchone()

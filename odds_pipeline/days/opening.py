@@ -1,0 +1,201 @@
+"""The state at a day's beginning: the last state of every market before it, and the archive of such states.
+
+It is the newest archived state before, and what history says since. So a market lives on whose last change lies in a
+day that PostgreSQL no longer holds (I8).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+import psycopg
+import pyarrow.dataset as ds
+
+from odds_pipeline.archive.states import read_state, write_state
+from odds_pipeline.archive.store import Archive
+from odds_pipeline.database.archived_files import (
+    NamedFile,
+    claim_archive,
+    forget_files,
+    name_file,
+    named_files,
+    stale_states,
+)
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.history import between, of_markets, outcome_sets, read_history
+from odds_pipeline.database.locks import archive_lock, take_writer_lock
+from odds_pipeline.database.partitions import list_partitions
+from odds_pipeline.odds.fold import STEPS, fold, steps_of
+from odds_pipeline.odds.replay import HISTORY_ROWS
+
+_NEVER = date.min
+
+
+@dataclass(frozen=True, slots=True)
+class MadeState:
+    """An archived state: at the beginning of which UTC day, of how many markets, how large, how long it took."""
+
+    day: date
+    markets: int
+    bytes: int
+    seconds: float
+
+
+class _Base:
+    """Where a state begins: an archived one, and the first UTC day whose rows it does not know yet."""
+
+    def __init__(self, connection: psycopg.Connection, day: date) -> None:
+        files = named_files(connection, "state", last_day=day)
+        fresh = [file for file in files if file.stale_from is None]
+        self.file: NamedFile | None = max(fresh or files, key=lambda file: (file.first_day, file.id), default=None)
+        self.day = _NEVER if self.file is None else self.file.first_day
+        self.since = self.day if self.file is None else self.file.stale_from or self.day
+
+    def read(self, archive: Archive, market_ids: Sequence[int] | None) -> pl.DataFrame:
+        if self.file is None:
+            return pl.DataFrame(schema=dict(HISTORY_ROWS))
+        if market_ids is None:
+            archive.require(self.file.written)
+        return read_state(archive, self.file.path, market_ids)
+
+
+def opening_state(
+    database: Database,
+    archive: Archive,
+    day: date,
+    *,
+    connection: psycopg.Connection | None = None,
+    market_ids: Sequence[int] | None = None,
+) -> pl.DataFrame:
+    """The last state of every market before the UTC ``day`` begins (``HISTORY_ROWS``, sorted by market).
+
+    ``connection``: read as its transaction sees the database, instead of as it is now. ``market_ids``: of these
+    markets alone. Raises ``ArchiveDamaged`` and ``ArchiveUnusable``.
+    """
+    if connection is None:
+        with history_snapshot(database) as connection:
+            return opening_state(database, archive, day, connection=connection, market_ids=market_ids)
+    base = _Base(connection, day)
+    state = base.read(archive, market_ids)
+    retired = {file.first_day for file in named_files(connection, "history", base.day, day) if file.first_day < day}
+    held = {partition.first_day for partition in list_partitions(connection) if partition.first_day < day}
+    for each in sorted(retired | {held_day for held_day in held if held_day >= base.since}):
+        rows = _rows(connection, each, market_ids)
+        if each in retired:
+            rows = _with_retired(connection, archive, each, state, rows, market_ids)
+        state = _last(pl.concat([state, rows]))
+    return state
+
+
+def ensure_states(database: Database, archive: Archive, up_to: date) -> list[MadeState]:
+    """Archive the state at the beginning of ``up_to``, and of every day before it that PostgreSQL holds rows of.
+
+    States that are there are left alone, unless history got other rows since: those are made anew. Takes the archive's
+    lock. Raises ``ArchiveUnusable``, ``ArchiveOfAnother`` and ``ArchiveDamaged``.
+    """
+    with database.connect() as holder, archive_lock(holder):
+        return make_states(database, archive, up_to)
+
+
+def make_states(database: Database, archive: Archive, up_to: date) -> list[MadeState]:
+    """Like ``ensure_states``, for a caller who holds the archive's lock."""
+    with history_snapshot(database) as connection:
+        claim_archive(connection, archive)
+        wanted = _wanting(connection, up_to)
+    return [_make(database, archive, day) for day in wanted]
+
+
+@contextmanager
+def history_snapshot(database: Database) -> Iterator[psycopg.Connection]:
+    """A transaction for reading that sees each day of history where it is: in PostgreSQL, or named in the archive."""
+    with database.connect() as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        # Before anything is read: whoever retires a day waits for us, and what it committed before, we see.
+        connection.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE")
+        yield connection
+
+
+def _wanting(connection: psycopg.Connection, up_to: date) -> list[date]:
+    """Days, oldest first, at whose beginning there was a state that is not archived as it is now."""
+    held = days_held(connection)
+    retired = {file.first_day for file in named_files(connection, "history")}
+    states = named_files(connection, "state")
+    fresh = {file.first_day for file in states if file.stale_from is None}
+    stale = {file.first_day for file in states if file.stale_from is not None}
+    first = min(held | retired, default=up_to)
+    return sorted(({day for day in held | {up_to} if first < day <= up_to} | stale) - fresh)
+
+
+def days_held(connection: psycopg.Connection) -> set[date]:
+    """UTC days of which PostgreSQL holds history rows."""
+    return {
+        partition.first_day
+        for partition in list_partitions(connection)
+        if connection.execute(f'SELECT FROM "{partition.name}" LIMIT 1'.encode()).fetchone() is not None
+    }
+
+
+def _make(database: Database, archive: Archive, day: date) -> MadeState:
+    began = time.perf_counter()
+    with history_snapshot(database) as connection:
+        seen = connection.execute("SELECT max(id) FROM archive_files WHERE kind = 'observations'").fetchone()
+        assert seen is not None
+        state = opening_state(database, archive, day, connection=connection)
+        there = connection.execute("SELECT array_agg(id) FROM markets").fetchone()
+        assert there is not None
+    known = pl.DataFrame({"market_id": there[0] or []}, schema={"market_id": pl.Int32})
+    state = state.join(known, on="market_id", how="semi")
+    file = write_state(archive, day, state)
+    with database.connect() as connection, connection.transaction():
+        # Cycles wait: one that has written into an earlier day since the state was read must be noticed here.
+        take_writer_lock(connection)
+        forget_files(connection, [old.id for old in named_files(connection, "state", day, day)])
+        name_file(connection, "state", file, day, day)
+        late = connection.execute(
+            "SELECT first_day FROM archive_files WHERE kind = 'observations' AND id > %s AND first_day < %s",
+            [seen[0] or 0, day],
+        )
+        stale_states(connection, [first_day for (first_day,) in late])
+    return MadeState(day, state.height, file.bytes, round(time.perf_counter() - began, 3))
+
+
+def _rows(connection: psycopg.Connection, day: date, market_ids: Sequence[int] | None) -> pl.DataFrame:
+    conditions = [between(day, date.fromordinal(day.toordinal() + 1))]
+    if market_ids is not None:
+        conditions.append(of_markets(market_ids))
+    return read_history(connection, *conditions)
+
+
+def _with_retired(
+    connection: psycopg.Connection,
+    archive: Archive,
+    day: date,
+    opening: pl.DataFrame,
+    rows: pl.DataFrame,
+    market_ids: Sequence[int] | None,
+) -> pl.DataFrame:
+    """The rows of a retired day, those that PostgreSQL holds besides included, made again from the day's opening."""
+    where = None if market_ids is None else ds.field("market_id").isin(list(market_ids))
+    parts = [
+        archive.read(file.path, columns=[*STEPS, "is_unavailable"], where=where)
+        for file in named_files(connection, "history", day, day)
+    ]
+    archived = pl.concat(parts).with_columns(
+        outcomes=pl.when("is_unavailable").then(pl.lit([], dtype=STEPS["outcomes"])).otherwise("outcomes")
+    )
+    ids = {*archived["market_id"].unique(), *rows["market_id"].unique()}
+    sets = outcome_sets(connection, list(ids))
+    steps = pl.concat([archived.select(pl.col(name).cast(kind) for name, kind in STEPS.items()), steps_of(rows, sets)])
+    return fold(opening, steps.join(sets, on="market_id", how="semi"), sets)
+
+
+def _last(rows: pl.DataFrame) -> pl.DataFrame:
+    """The last row of each market; of several of one moment the one that stands last."""
+    ordered = rows.sort("market_id", "captured_at", maintain_order=True)
+    return ordered.unique("market_id", keep="last", maintain_order=True)
