@@ -53,32 +53,33 @@ STATES: Mapping[str, pl.DataType | type[pl.DataType]] = {
 
 
 class ChangedRows(NamedTuple):
-    """What a slice of a cycle writes to the odds tables: two frames of MARKETS, two of STATES.
-
-    ``observed``: the observations behind them, in ``OBSERVATION_SCHEMA``, as the archive keeps them.
-    """
+    """What a slice of a cycle writes to the odds tables: two frames of MARKETS, two of STATES."""
 
     new_markets: pl.DataFrame
     relabelled: pl.DataFrame
     new_states: pl.DataFrame
     changed_states: pl.DataFrame
-    observed: pl.DataFrame
 
 
 def changed_rows(
     database: Database, connection: psycopg.Connection, changes: pl.DataFrame, observations: pl.LazyFrame
-) -> Iterator[ChangedRows]:
+) -> Iterator[tuple[ChangedRows, pl.DataFrame]]:
     """The rows to write for the observed ``changes``: ``Diff.changes`` with ``captured_at`` (the answer's arrival).
 
-    ``observations`` is ``Answers.observations``. New markets get their ids here.
+    ``observations`` is ``Answers.observations``. New markets get their ids here. With the rows come the observations
+    behind them, in the same columns as those, and behind markets that were merely seen again after a refusal.
     """
-    observed = changes.filter(pl.col("row").is_not_null() & (pl.col("change") != Change.SIGHTED.value)).sort("row")
+    observed = changes.filter(pl.col("row").is_not_null()).sort("row")
     with ThreadPoolExecutor(1) as reading:
         for part in observed.iter_slices(_SLICE):
             # The files are read while the database looks up what is stored.
             full = reading.submit(_full, observations, part["row"])
-            stored = _stored(database, part.filter(pl.col("market_id").is_not_null()).select("row", "market_id"))
-            yield _rows(connection, part, full.result(), stored)
+            written = part.filter(pl.col("change") != Change.SIGHTED.value)
+            stored = _stored(database, written.filter(pl.col("market_id").is_not_null()).select("row", "market_id"))
+            observed_rows = full.result()
+            rows = observed_rows.join(written.select("row"), on="row", how="semi", maintain_order="left")
+            arrived = observed_rows.drop("captured_at").join(part.select("row", "captured_at"), on="row")
+            yield _rows(connection, written, rows, stored), arrived.select(*OBSERVATION_SCHEMA)
 
 
 def _full(observations: pl.LazyFrame, rows: pl.Series) -> pl.DataFrame:
@@ -89,7 +90,6 @@ def _full(observations: pl.LazyFrame, rows: pl.Series) -> pl.DataFrame:
 
 
 def _rows(connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame, stored: pl.DataFrame) -> ChangedRows:
-    observed = full.drop("captured_at").join(part.select("row", "captured_at"), on="row", maintain_order="left")
     is_new = pl.col("market_id").is_null()
     states, sets = new_states(full.select("row", "outcomes"), stored.select(*STORED))
     part = part.join(states, on="row", how="left", maintain_order="left").with_columns(was_new=is_new)
@@ -103,7 +103,6 @@ def _rows(connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame
         relabelled=markets.filter(~was_new),
         new_states=written.filter("was_new").select(*STATES),
         changed_states=written.filter(~pl.col("was_new")).select(*STATES),
-        observed=observed.select(*OBSERVATION_SCHEMA),
     )
 
 

@@ -225,8 +225,13 @@ class _CycleWriter:
         return keys.select(pl.col(name).cast(kind) for name, kind in REFUSED_KEYS.items())
 
     def _vanished(self, answered: pl.DataFrame) -> pl.DataFrame:
+        """Markets to look for by name where answers tell only what changed: those gone, and those refused."""
         complete = answered.filter(pl.col("status") == AnswerStatus.COMPLETE.value)
-        return self._market_keys(self.answers.vanished, complete).select(
+        named = self.answers.vanished
+        if self.answers.is_delta:
+            refused = self.answers.refused.filter(pl.col("betpawa_market_id").is_not_null())
+            named = pl.concat([named, refused.select(named.columns)]).unique(maintain_order=True)
+        return self._market_keys(named, complete).select(
             pl.col(name).cast(kind) for name, kind in VANISHED_KEYS.items()
         )
 
@@ -303,9 +308,9 @@ class _CycleWriter:
         """Write these changes; yields the observations among them as they are written."""
         for day in _of(changes, *HISTORY_CHANGES)["captured_at"].dt.date().unique().sort():
             ensure_partitions(self.connection, day, day)
-        for rows in changed_rows(self.database, self.connection, changes, self.answers.observations):
+        for rows, observed in changed_rows(self.database, self.connection, changes, self.answers.observations):
             apply_changes(self.connection, rows, run_id=self.run_id)
-            yield rows.observed
+            yield observed
         mark_unavailable(self.connection, _of(changes, Change.UNAVAILABLE), run_id=self.run_id)
         mark_sighted(self.connection, _of(changes, Change.SIGHTED, Change.RELABELLED)["market_id"])
         mark_refused(self.connection, _of(changes, Change.REFUSED)["market_id"])

@@ -99,11 +99,11 @@ def prepare(
         .with_row_index("row")
         .collect()
     )
-    answers = _answers(rows, coverage.filter(pl.col("external_event_id").is_not_null()))
     vanished = rows.clear()
     if is_delta:
         is_vanished = (pl.col("malformed") == NO_OUTCOMES).fill_null(value=False)
         vanished, rows = rows.filter(is_vanished), rows.filter(~is_vanished)
+    answers = _answers(pl.concat([rows, _unsaid(vanished, coverage)]), coverage)
     keys, malformed = _split_malformed(rows)
     discoveries = coverage.filter(pl.col("external_event_id").is_null()).unique("bookmaker", keep="last")
     refused = pl.concat([_refused_by_parser(coverage), malformed]).with_columns(
@@ -181,10 +181,18 @@ def _with_all_columns(coverage: pl.DataFrame) -> pl.DataFrame:
     return coverage.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in missing.items())
 
 
+def _unsaid(vanished: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
+    """Vanished markets of events of which the coverage says nothing, nor of their bookmaker's whole offer."""
+    listing = list(_LISTING)
+    whole = coverage.filter(pl.col("external_event_id").is_null())
+    return vanished.join(coverage, on=listing, how="anti").join(whole, on="bookmaker", how="anti")
+
+
 def _answers(rows: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
     """One row per (bookmaker, event): what coverage says, or complete for an event that has rows and no coverage."""
     observed = rows.group_by(*_LISTING, maintain_order=True).agg(observed_at=pl.col("captured_at").max())
-    said = coverage.unique(list(_LISTING), keep="last", maintain_order=True).select(
+    events = coverage.filter(pl.col("external_event_id").is_not_null())
+    said = events.unique(list(_LISTING), keep="last", maintain_order=True).select(
         *_LISTING,
         "captured_at",
         "status",
