@@ -6,12 +6,11 @@ the writer's transaction.
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import polars as pl
 import psycopg
 from psycopg import sql
 
+from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.states import ChangedRows
 
 
@@ -118,20 +117,3 @@ def _copy_aside(connection: psycopg.Connection, table: str, rows: pl.DataFrame, 
     # Not TRUNCATE, which makes new files; at the end of a transaction the table is emptied anyway.
     connection.execute(sql.SQL("DELETE FROM {table}").format(**names))
     copy_rows(connection, table, rows)
-
-
-def copy_rows(connection: psycopg.Connection, table: str, rows: pl.DataFrame) -> None:
-    """Append the rows, whose columns bear the table's names, by COPY."""
-    if rows.is_empty():
-        return
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT CSV)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, rows.columns))
-    )
-    # Written as CSV by polars: building binary rows in Python takes ten times as long as PostgreSQL needs to read text.
-    text = BytesIO()
-    is_bytes = [name for name, kind in rows.schema.items() if kind == pl.Binary]
-    rows.with_columns(pl.format("\\x{}", pl.col(name).bin.encode("hex")).alias(name) for name in is_bytes).write_csv(
-        text, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f%z"
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(text.getbuffer())

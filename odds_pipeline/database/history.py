@@ -5,7 +5,8 @@ A change is written as a difference: only rows that are not what they should be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from odds_pipeline.database.apply import copy_rows
 from odds_pipeline.database.archived_files import stale_states
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.copying import copied, copy_rows
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.rebuild import follow_history
 from odds_pipeline.odds.fold import SETS
@@ -32,6 +34,22 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
+@contextmanager
+def history_snapshot(database: Database) -> Iterator[psycopg.Connection]:
+    """A transaction for reading that sees each day of history where it is: in PostgreSQL, or named in the archive."""
+    with database.borrow() as connection:
+        # The lock comes before anything is looked at: whoever retires a day waits for us, and what it did before, we
+        # see. A view that is older than the lock could find a day in neither place.
+        connection.execute(
+            """
+            SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+            LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE
+            """,
+            prepare=False,
+        )
+        yield connection
+
+
 def between(first: date, end: date) -> sql.Composed:
     """The condition that a history row lies in the UTC days from ``first`` up to but without ``end``."""
     return sql.SQL("captured_at >= {} AND captured_at < {}").format(midnight(first), midnight(end))
@@ -45,19 +63,15 @@ def of_markets(market_ids: Sequence[int]) -> sql.Composed:
 def read_history(connection: psycopg.Connection, *conditions: sql.Composable) -> pl.DataFrame:
     """Rows of ``odds_history`` that meet all conditions, in ``HISTORY_ROWS`` and no order.
 
-    As the caller's transaction sees them; millions of rows take seconds.
+    As the caller's transaction sees them.
     """
-    statement = sql.SQL(
+    query = sql.SQL(
         """
-        COPY (
-            SELECT market_id, (extract(epoch FROM captured_at) * 1000000)::bigint, run_id, encode(state, 'hex')
-            FROM odds_history WHERE {}
-        ) TO STDOUT (FORMAT CSV)
+        SELECT market_id, (extract(epoch FROM captured_at) * 1000000)::bigint, run_id, encode(state, 'hex')
+        FROM odds_history WHERE {}
         """
-    ).format(sql.SQL(" AND ").join(conditions))
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        text = b"".join(copy)
-    rows = pl.read_csv(text, has_header=False, schema=_COPIED) if text else pl.DataFrame(schema=_COPIED)
+    )
+    rows = copied(connection, query.format(sql.SQL(" AND ").join(conditions)), _COPIED)
     return rows.select(
         "market_id",
         pl.from_epoch("microseconds", "us").dt.replace_time_zone("UTC").alias("captured_at"),

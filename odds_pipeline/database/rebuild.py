@@ -9,7 +9,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from odds_pipeline.database.apply import copy_rows
+from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.odds.packed import unpack
