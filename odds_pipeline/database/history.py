@@ -15,8 +15,8 @@ import psycopg
 from psycopg import sql
 
 from odds_pipeline.database.archived_files import stale_states
-from odds_pipeline.database.engine import Database
 from odds_pipeline.database.copying import copied, copy_rows
+from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.rebuild import follow_history
 from odds_pipeline.odds.fold import SETS

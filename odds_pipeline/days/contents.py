@@ -17,10 +17,10 @@ from psycopg import sql
 from odds_pipeline.archive.history import HISTORY_SCHEMA, ContentHash, begin_part, read_part
 from odds_pipeline.archive.store import Archive, ArchivedFile
 from odds_pipeline.database.engine import Database
-from odds_pipeline.odds.observation import OUTCOME_FIELDS
 from odds_pipeline.odds.packed import UNAVAILABLE, OutcomeStatus, pack, unpack
 from odds_pipeline.odds.replay import HISTORY_ROWS
-from odds_pipeline.odds.states import packed_states, unpacked_outcomes
+from odds_pipeline.odds.shown import shown
+from odds_pipeline.odds.states import packed_states
 
 _ROWS_AT_ONCE = 200_000
 """History rows decoded at once: bounds the memory of a large day."""
@@ -159,30 +159,8 @@ def _words(database: Database, partition: str, markets: Markets) -> pl.DataFrame
 
 def _plain(rows: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
     """The rows in ``HISTORY_SCHEMA``."""
-    told = rows.join(words, on="market_id", how="left", maintain_order="left").with_row_index("row")
-    outcomes = (
-        unpacked_outcomes(told.select("row", "state", "keys", "names"))
-        .filter(pl.col("status") != OutcomeStatus.ABSENT.value)
-        .select(
-            "row",
-            outcome=pl.struct(
-                "key",
-                "name",
-                odds=pl.when(pl.col("price") > 0)
-                .then(pl.col("price").cast(pl.Decimal(18, 3)) / 1000)
-                .cast(OUTCOME_FIELDS["odds"]),
-                is_active=pl.col("status") == OutcomeStatus.ACTIVE.value,
-            ),
-        )
-        .group_by("row", maintain_order=True)
-        .agg(outcomes="outcome")
-    )
-    header = pl.col("state").bin.slice(0, 1).bin.reinterpret(dtype=pl.UInt8)
-    return (
-        told.join(outcomes, on="row", how="left", maintain_order="left")
-        .with_columns(pl.col("outcomes").fill_null([]), is_unavailable=header & UNAVAILABLE != 0)
-        .select(pl.col(name).cast(kind) for name, kind in HISTORY_SCHEMA.items())
-    )
+    told = shown(rows.join(words, on="market_id", how="left", maintain_order="left"))
+    return told.select(pl.col(name).cast(kind) for name, kind in HISTORY_SCHEMA.items())
 
 
 def _packed_again(part: pl.DataFrame, words: pl.DataFrame) -> pl.Series:

@@ -7,8 +7,7 @@ day that PostgreSQL no longer holds (I8).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -27,7 +26,7 @@ from odds_pipeline.database.archived_files import (
     stale_states,
 )
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import between, of_markets, outcome_sets, read_history
+from odds_pipeline.database.history import between, history_snapshot, of_markets, outcome_sets, read_history
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
 from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.odds.fold import STEPS, fold, steps_of
@@ -108,17 +107,6 @@ def make_states(database: Database, archive: Archive, up_to: date) -> list[MadeS
         claim_archive(connection, archive)
         wanted = _wanting(connection, up_to)
     return [_make(database, archive, day) for day in wanted]
-
-
-@contextmanager
-def history_snapshot(database: Database) -> Iterator[psycopg.Connection]:
-    """A transaction for reading that sees each day of history where it is: in PostgreSQL, or named in the archive."""
-    with database.connect() as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        # Before anything is read: whoever retires a day waits for us, and what it committed before, we see.
-        connection.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE")
-        yield connection
 
 
 def _wanting(connection: psycopg.Connection, up_to: date) -> list[date]:

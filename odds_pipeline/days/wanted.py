@@ -1,0 +1,152 @@
+"""Which markets a question is about: found by their words in PostgreSQL, and, where an event is gone, in the archive.
+
+A market is known by the words that it has today, in whichever tier its rows lie. Markets of an event that was cleaned
+up are no longer in PostgreSQL; the files of retired days carry their words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import reduce
+from operator import and_
+from typing import Any, Final, LiteralString
+
+import polars as pl
+import psycopg
+import pyarrow.compute as pc
+from psycopg import sql
+
+from odds_pipeline.odds.observation import LINE
+
+
+class AnyLine(Enum):
+    """The type of ``ANY_LINE``."""
+
+    ANY_LINE = "any line, and no line"
+
+
+ANY_LINE: Final = AnyLine.ANY_LINE
+"""No restriction: None is a line of its own, *no line*."""
+
+#: The words of a market that readers are shown, with its outcome set.
+_WORDS = {
+    "market_id": pl.Int32,
+    "event_id": pl.Int32,
+    "bookmaker_slug": pl.String,
+    "external_event_id": pl.String,
+    "betpawa_market_id": pl.String,
+    "betpawa_market_name": pl.String,
+    "line": LINE,
+    "outcome_set_id": pl.Int32,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A choice of markets: those that meet every condition given. None: no condition; empty: no market.
+
+    ``bookmakers`` are slugs. ``line``: a line, None for the markets without one, or ``ANY_LINE``.
+    """
+
+    event_ids: Sequence[int] | None = None
+    bookmakers: Sequence[str] | None = None
+    betpawa_market_ids: Sequence[str] | None = None
+    line: Decimal | AnyLine | None = ANY_LINE
+    market_ids: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedMarkets:
+    """What PostgreSQL knows of the markets of a question.
+
+    ``words``: each market with its words; ``sets``: (outcome_set_id, keys, names). ``gone``: what is true of archived
+    rows of further markets that the question means, which PostgreSQL may have forgotten; None when there are none.
+    """
+
+    wanted: Wanted
+    words: pl.DataFrame
+    sets: pl.DataFrame
+    gone: pc.Expression | None
+
+    @property
+    def ids(self) -> list[int]:
+        """The markets that PostgreSQL knows."""
+        return self.words["market_id"].to_list()
+
+
+def find_markets(connection: psycopg.Connection, wanted: Wanted) -> WantedMarkets:
+    """The markets of a question. As in the views, listings that are not primary are left out."""
+    conditions = [
+        (sql.SQL("listing.event_id = ANY (%s)"), wanted.event_ids),
+        (sql.SQL("bookmaker.slug = ANY (%s)"), wanted.bookmakers),
+        (sql.SQL("type.betpawa_market_id = ANY (%s)"), wanted.betpawa_market_ids),
+        (sql.SQL("market.id = ANY (%s)"), wanted.market_ids),
+    ]
+    given = [(condition, list(values)) for condition, values in conditions if values is not None]
+    where, parameters = [condition for condition, _ in given], [values for _, values in given]
+    if wanted.line is None:
+        where.append(sql.SQL("market.line IS NULL"))
+    elif wanted.line is not ANY_LINE:
+        where.append(sql.SQL("market.line = %s"))
+        parameters.append(wanted.line)  # type: ignore[arg-type]
+    rows = connection.execute(
+        sql.SQL(
+            """
+            SELECT market.id, listing.event_id, bookmaker.slug, listing.external_event_id, type.betpawa_market_id,
+                   label.name, market.line, market.outcome_set_id
+            FROM event_bookmakers AS listing
+            JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+            JOIN markets AS market ON market.event_bookmaker_id = listing.id
+            JOIN market_types AS type ON type.id = market.market_type_id
+            LEFT JOIN market_labels AS label ON label.id = market.label_id
+            WHERE {}
+            """
+        ).format(sql.SQL(" AND ").join([sql.SQL("listing.is_primary"), *where])),
+        parameters,
+    ).fetchall()
+    words = pl.DataFrame(rows, schema=_WORDS, orient="row")
+    sets = connection.execute(
+        "SELECT id, keys, names FROM outcome_sets WHERE id = ANY (%s)", [words["outcome_set_id"].unique().to_list()]
+    ).fetchall()
+    kinds = {"outcome_set_id": pl.Int32, "keys": pl.List(pl.String), "names": pl.List(pl.String)}
+    return WantedMarkets(
+        wanted, words, pl.DataFrame(sets, schema=kinds, orient="row"), _of_gone_markets(connection, wanted)
+    )
+
+
+def known_markets(connection: psycopg.Connection, market_ids: Sequence[int]) -> list[int]:
+    """Those of the ids that are ids of markets in PostgreSQL."""
+    return [row[0] for row in connection.execute("SELECT id FROM markets WHERE id = ANY (%s)", [list(market_ids)])]
+
+
+def has_line(wanted: Wanted) -> pl.Expr:
+    """Whether a row's line is the wanted one."""
+    if wanted.line is ANY_LINE:
+        return pl.lit(value=True)
+    return pl.col("line").is_null() if wanted.line is None else pl.col("line") == wanted.line
+
+
+def _of_gone_markets(connection: psycopg.Connection, wanted: Wanted) -> pc.Expression | None:
+    fields: dict[str, Sequence[Any] | None] = {
+        "event_id": wanted.event_ids,
+        "bookmaker_slug": wanted.bookmakers,
+        "betpawa_market_id": wanted.betpawa_market_ids,
+        "market_id": wanted.market_ids,
+    }
+    # What is asked for by an id can only be gone when PostgreSQL does not know the id.
+    if wanted.market_ids is not None:
+        fields["market_id"] = _unknown(connection, "markets", wanted.market_ids)
+    elif wanted.event_ids is not None:
+        fields["event_id"] = _unknown(connection, "events", wanted.event_ids)
+    given = {name: list(values) for name, values in fields.items() if values is not None}
+    if not all(given.values()):
+        return None
+    return reduce(and_, (pc.field(name).isin(values) for name, values in given.items()), pc.scalar(True))
+
+
+def _unknown(connection: psycopg.Connection, table: LiteralString, ids: Sequence[int]) -> list[int]:
+    query = sql.SQL("SELECT id FROM unnest(%s::int[]) AS asked (id) EXCEPT SELECT id FROM {}")
+    return [row[0] for row in connection.execute(query.format(sql.Identifier(table)), [list(ids)])]
