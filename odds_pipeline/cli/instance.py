@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from odds_pipeline.bookmakers.registry import enabled
@@ -33,8 +33,10 @@ class Prepared:
     workspace: Path
 
 
-def prepare(settings: Settings) -> Prepared:
-    """Start or reach the database, migrate it, make history's next days, and set up Dagster's home (``DAGSTER_HOME``).
+def prepare(settings: Settings, *, first_day: date | None = None) -> Prepared:
+    """Start or reach the database, migrate it, make history's days, and set up Dagster's home (``DAGSTER_HOME``).
+
+    The days are those from ``first_day``, or today, to the last one to be made ahead.
 
     Raises ``NoCheckout``, ``UnknownBookmaker``, and what ``Database.from_settings``, ``migrate.upgrade`` and
     ``ensure_partitions`` do.
@@ -48,7 +50,7 @@ def prepare(settings: Settings) -> Prepared:
     migrate.upgrade(database.url)
     today = SystemClock().now().date()
     with database.connect() as connection:
-        ensure_partitions(connection, today, today + timedelta(days=settings.partition_days_ahead))
+        ensure_partitions(connection, first_day or today, today + timedelta(days=settings.partition_days_ahead))
     home = data_directory(settings) / "dagster"
     home.mkdir(exist_ok=True)
     shutil.copyfile(project / "dagster.yaml", home / "dagster.yaml")

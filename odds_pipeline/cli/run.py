@@ -18,8 +18,9 @@ from rich.table import Table
 from odds_pipeline.assets.launches import CYCLE_JOB
 from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.cli.instance import prepare
+from odds_pipeline.cli.past import NotInThePast, Past, interval_of, past_of, require_no_later_cycle
 from odds_pipeline.cli.simulated import needs_simulator, pointed_at, simulator_of
-from odds_pipeline.clock import SystemClock
+from odds_pipeline.clock import Clock, SteppedClock, SystemClock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.health import runs_of
 from odds_pipeline.database.record import WriteRecord
@@ -53,18 +54,36 @@ class CycleSummary:
 
 
 def run(
-    cycles: Annotated[int, typer.Option(min=1, help="How many cycles to run, one after another.")] = 3,
+    cycles: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many cycles to run, one after another.", show_default="3; until now with --start"
+        ),
+    ] = None,
     events: Annotated[
         int | None, typer.Option(min=1, help="Events that the simulator lists.", show_default="200")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Which simulated world.", show_default="1")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="MOMENT", help="Begin in the past, e.g. 2026-11-15T06:00Z.", show_default="now"),
+    ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(metavar="LENGTH", help="With --start: time between two cycles, e.g. 6h.", show_default="5m"),
+    ] = None,
 ) -> None:
     """Run cycles through Dagster and print what each did; the runs are then in the Dagster UI (odds-pipeline up).
 
     Without configuration the bookmakers are the simulator, moved on by one interval between two cycles, and the
     database is the embedded one. Running again continues on the same database. Exits with 1 when a cycle fails.
 
+    With --start the pipeline's clock and the simulated world begin in the past and move on by the interval between two
+    cycles, so that there are days to look at, to rebuild and to retire.
+
     Example: odds-pipeline run --cycles 3 --events 200
+
+    Example: odds-pipeline run --start 2026-11-15T06:00Z --interval 6h --events 20
     """
     with one_line_failures():
         settings = Settings()
@@ -75,45 +94,64 @@ def run(
                 if value is not None
             }
         )
-        run_cycles(settings, cycles, Console())
+        if start is None:
+            if interval is not None:
+                raise NotInThePast("--interval belongs to --start; ODDS_CYCLE_INTERVAL says how often cycles run now")
+            run_cycles(settings, cycles or 3, Console())
+            return
+        if not needs_simulator(settings):
+            raise NotInThePast("--start needs the simulator: other bookmakers offer the present only")
+        if interval is not None:
+            # Also the time in which 5 % of the simulated markets move, and what staleness is measured by.
+            settings = settings.model_copy(update={"cycle_interval": interval_of(interval)})
+        past = past_of(start, settings.cycle_interval, cycles, settings=settings, now=SystemClock().now())
+        run_cycles(settings, past.cycles, Console(), past=past)
 
 
-def run_cycles(settings: Settings, cycles: int, console: Console) -> list[CycleSummary]:
-    """Run ``cycles`` cycles on the persistent Dagster instance and print a table.
+def run_cycles(settings: Settings, cycles: int, console: Console, *, past: Past | None = None) -> list[CycleSummary]:
+    """Run ``cycles`` cycles on the persistent Dagster instance and print a table; ``past``: when, if not now.
 
-    Raises ``CycleFailed``, and ``KeyboardInterrupt`` for a cycle that was interrupted, whose run is then closed.
+    Raises ``CycleFailed``, ``KeyboardInterrupt`` for a cycle that was interrupted, whose run is then closed, and
+    ``NotInThePast`` when the database has later cycles than those to be run.
     """
     with console.status("Starting the database"):
-        prepared = prepare(settings)
+        prepared = prepare(settings, first_day=None if past is None else past.start.date())
     summaries: list[CycleSummary] = []
     table = _table()
     try:
         with ExitStack() as stack:
             stack.enter_context(_quiet_dagster())
             instance = stack.enter_context(dg.DagsterInstance.get())
+            clock = SystemClock() if past is None else past.clock(SystemClock().now())
             simulator = None
             if needs_simulator(settings):
-                simulator = stack.enter_context(simulator_of(settings))
+                simulator = stack.enter_context(simulator_of(settings, offset=clock.offset))
                 settings = pointed_at(settings, simulator.urls)
-            job = build_definitions(settings).resolve_job_def(CYCLE_JOB)
+            job = build_definitions(settings, clock).resolve_job_def(CYCLE_JOB)
             for number in range(cycles):
                 if number and simulator is not None:
                     simulator.advance()
-                with console.status(f"Cycle {number + 1} of {cycles}"):
-                    summaries.append(_run_cycle(job, instance, prepared.database))
+                if isinstance(clock, SteppedClock):
+                    if number:
+                        clock.advance(settings.cycle_interval)
+                    require_no_later_cycle(prepared.database, clock.now())
+                with console.status(f"Cycle {number + 1} of {cycles}, {clock.now():%Y-%m-%d %H:%M} UTC"):
+                    summaries.append(_run_cycle(job, instance, prepared.database, clock))
                 _add(table, summaries[-1])
     finally:
         if summaries:
             console.print(table)
+    if past is not None:
+        console.print(f"Days of history: {past.start.date()} to {clock.now().date()}.")
     console.print("The runs are in the Dagster UI: [bold]make up[/bold], then http://127.0.0.1:3000")
     return summaries
 
 
-def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Database) -> CycleSummary:
+def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Database, clock: Clock) -> CycleSummary:
     started = time.monotonic()
     result = job.execute_in_process(
         instance=instance,
-        partition_key=partition_of(SystemClock().now()),
+        partition_key=partition_of(clock.now()),
         run_config=_QUIET,
         tags=REPOSITORY,
         raise_on_error=False,
@@ -121,7 +159,7 @@ def _run_cycle(job: dg.JobDefinition, instance: dg.DagsterInstance, database: Da
     if not result.success:
         kind, message = _first_error(result)
         for run_id in runs_of(database, result.run_id):
-            fail_run(database, run_id, error_type=error_type(kind), message=message, now=SystemClock().now())
+            fail_run(database, run_id, error_type=error_type(kind), message=message, now=clock.now())
         if kind in _INTERRUPTIONS:
             raise KeyboardInterrupt
         raise CycleFailed(f"the cycle failed {message}")
