@@ -150,10 +150,12 @@ class Archive:
         except FileNotFoundError as error:
             raise self._damaged(path, error) from error
 
-    def require(self, file: ArchivedFile) -> None:
-        """Raise ``ArchiveDamaged`` unless the file is there, byte for byte as it was written."""
-        if hashlib.sha256(self.read_bytes(file.path)).hexdigest() != file.sha256:
+    def require(self, file: ArchivedFile) -> bytes:
+        """The file's bytes. Raises ``ArchiveDamaged`` unless they are there, each as it was written."""
+        content = self.read_bytes(file.path)
+        if hashlib.sha256(content).hexdigest() != file.sha256:
             raise ArchiveDamaged(f"{file.path} in the archive {self.url} is not what was written; restore it")
+        return content
 
     def exists(self, path: str) -> bool:
         """Whether there is a file of this name."""
