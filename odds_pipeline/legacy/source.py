@@ -1,0 +1,82 @@
+"""An earlier system as the source of an import: where it is, what it has, and which days.
+
+It is only read. Reading one day is in ``reading.py``, what the rows mean in ``changes.py``.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cached_property
+
+from psycopg import sql
+
+from odds_pipeline.database.engine import Database, DatabaseUrls, parse_url
+from odds_pipeline.legacy.markets_apart import MarketsApart
+from odds_pipeline.legacy.snapshots import Snapshots
+from odds_pipeline.legacy.tables import COMPETITOR_MARKET_ODDS, MARKET_ODDS, EarlierSystemMissing, Tables
+from odds_pipeline.settings import Settings
+
+
+class LegacySource:
+    """An earlier system's tables in one schema of one database, which is never written to."""
+
+    def __init__(self, database: Database, schema: str = "public") -> None:
+        options = database.url.query.get("options", "")
+        given = options if isinstance(options, str) else " ".join(options)
+        read_only = {**database.url.query, "options": f"{given} -c default_transaction_read_only=on".strip()}
+        self.database = Database(database.url.set(query=read_only), application_name="odds_pipeline legacy")
+        self.schema = schema
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> LegacySource:
+        """The earlier system of the settings: a database of its own, or its tables in ours.
+
+        Raises ``DatabaseUnusable`` for a URL that is none, and what ``DatabaseUrls.from_settings`` does.
+        """
+        if settings.legacy_database_url is None:
+            return cls(Database(DatabaseUrls.from_settings(settings).odds), settings.legacy_schema)
+        url = parse_url(settings.legacy_database_url.get_secret_value(), setting="ODDS_LEGACY_DATABASE_URL")
+        return cls(Database(url), settings.legacy_schema)
+
+    @property
+    def name(self) -> str:
+        """Which earlier system this is, without any password: host, database and schema."""
+        url = self.database.url
+        return f"{url.host or 'local'}{f':{url.port}' if url.port else ''}/{url.database}/{self.schema}"
+
+    @cached_property
+    def tables(self) -> Tables:
+        """What the schema has. Raises ``psycopg.OperationalError`` when the database does not answer."""
+        return Tables.of(self.database, self.schema)
+
+    def require_tables(self) -> None:
+        """Raise ``EarlierSystemMissing`` when no table of either generation can be read."""
+        if not self.tables.readable:
+            raise EarlierSystemMissing(
+                f"no earlier system in {self.name}: "
+                + (self.tables.unreadable() or "none of its tables of odds is there (views do not count)")
+                + "; ODDS_LEGACY_DATABASE_URL and ODDS_LEGACY_SCHEMA say where it is"
+            )
+
+    def days(self) -> list[date]:
+        """The UTC days with odds, oldest first; empty when there is no earlier system or it holds nothing."""
+        queries = [snapshots.days_query() for snapshots in self.snapshots] + self.markets_apart.days_queries()
+        if not queries:
+            return []
+        frame = self.database.read_frame(sql.SQL(" UNION ").join(queries))
+        return sorted(frame["day"])
+
+    @cached_property
+    def snapshots(self) -> tuple[Snapshots, ...]:
+        """The snapshot tables that can be read."""
+        readable = self.tables.readable
+        return tuple(
+            Snapshots(self.database, self.tables, table)
+            for table in (MARKET_ODDS, COMPETITOR_MARKET_ODDS)
+            if table in readable
+        )
+
+    @cached_property
+    def markets_apart(self) -> MarketsApart:
+        """The tables of single markets."""
+        return MarketsApart(self.database, self.tables)
