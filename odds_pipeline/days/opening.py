@@ -101,11 +101,11 @@ def ensure_states(database: Database, archive: Archive, up_to: date) -> list[Mad
         return make_states(database, archive, up_to)
 
 
-def make_states(database: Database, archive: Archive, up_to: date) -> list[MadeState]:
-    """Like ``ensure_states``, for a caller who holds the archive's lock."""
+def make_states(database: Database, archive: Archive, up_to: date, *, since: date = date.min) -> list[MadeState]:
+    """Like ``ensure_states``, for a caller who holds the archive's lock; ``since``: no states of days before it."""
     with history_snapshot(database) as connection:
         claim_archive(connection, archive)
-        wanted = _wanting(connection, up_to)
+        wanted = [day for day in _wanting(connection, up_to) if day >= since]
     return [_make(database, archive, day) for day in wanted]
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import psycopg
-import stamina
 from psycopg import errors, sql
 
 from odds_pipeline.archive.store import Archive, ArchivedFile, ArchiveUnusable
@@ -26,6 +25,9 @@ PATIENCE = timedelta(seconds=30)
 
 _WAIT_FOR_TABLE, _WAIT_FOR_PARTITION = "60ms", "20ms"
 """How long one try waits for a lock. Readers that come meanwhile wait behind it, 100 ms at most."""
+
+_PAUSE_S = 0.2
+"""Between two tries: those who waited behind the last one go first."""
 
 _WRITES = 3
 """How often a file is written, when the partition gets other rows meanwhile."""
@@ -121,29 +123,35 @@ def _swap_patiently(
     patience: timedelta,
 ) -> tuple[int, float]:
     """Try until the locks are had; return the number of tries and the longest time that readers were held up."""
-    longest = 0.0
+    deadline = time.monotonic() + patience.total_seconds()
+    tries, longest = 0, 0.0
+    while True:
+        is_done, seconds = _try_to_swap(connection, partition, file, held)
+        tries, longest = tries + 1, max(longest, seconds)
+        if is_done:
+            return tries, longest
+        if time.monotonic() + _PAUSE_S > deadline:
+            raise DayKept(
+                f"{partition.name} is being read without a pause: no lock was to be had within "
+                f"{patience.total_seconds():g} s; the next run tries again"
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _try_to_swap(
+    connection: psycopg.Connection, partition: Partition, file: ArchivedFile | None, held: Stamp
+) -> tuple[bool, float]:
+    """Whether the locks were had and the day has gone, and the seconds from asking for them to the end."""
+    asked = time.perf_counter()
     try:
-        for attempt in stamina.retry_context(
-            on=errors.LockNotAvailable, attempts=None, timeout=patience, wait_initial=0.05, wait_max=1.0
-        ):
-            with attempt:
-                asked = None
-                try:
-                    with connection.transaction():
-                        take_writer_lock(connection)
-                        _require_unchanged(connection, partition, held)
-                        asked = time.perf_counter()
-                        _swap(connection, partition, file)
-                finally:
-                    if asked is not None:
-                        longest = max(longest, time.perf_counter() - asked)
-                return attempt.num, longest
-    except errors.LockNotAvailable as locked:
-        raise DayKept(
-            f"{partition.name} is being read without a pause: no lock was to be had within "
-            f"{patience.total_seconds():g} s; the next run tries again"
-        ) from locked
-    raise AssertionError("a retry context returns or raises")
+        with connection.transaction():
+            take_writer_lock(connection)
+            _require_unchanged(connection, partition, held)
+            asked = time.perf_counter()
+            _swap(connection, partition, file)
+    except errors.LockNotAvailable:
+        return False, time.perf_counter() - asked
+    return True, time.perf_counter() - asked
 
 
 def _require_unchanged(connection: psycopg.Connection, partition: Partition, held: Stamp) -> None:

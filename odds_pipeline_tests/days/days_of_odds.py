@@ -55,6 +55,11 @@ class DaysOfOdds:
         ]
         commit(self.database, Cycle(at, dict.fromkeys(("betpawa", "sportybet"), (at, True)), answers), guarded=False)
 
+    def late(self, at: datetime) -> None:
+        """Write one row at this time, of an event of its own, whatever was written before."""
+        offer: dict[MarketKey, dict[str, str | None]] = {("1x2", None): {"1": self._price() or "2.0"}}
+        commit(self.database, Cycle(at, {}, [answer("bet9ja", "late", at, offer)]))
+
     def _offer(self, slug: str, event: str) -> dict[MarketKey, dict[str, str | None]]:
         offer = self._offers.setdefault((slug, event), {})
         for market, keys in _MARKETS.items():

@@ -1,0 +1,83 @@
+"""Files that leave the archive: those that no longer count, and orphans, which never did.
+
+Whoever writes a file gives it its name before a transaction makes it count; one that died between leaves an orphan.
+Only files that bear our names are ever touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from odds_pipeline.archive import history, observations, states
+from odds_pipeline.archive.store import Archive
+from odds_pipeline.database.archived_files import Kind, NamedFile, forget_files, named_files
+from odds_pipeline.days.bounds import Bounds
+
+ORPHAN_AGE = timedelta(hours=1)
+"""How long a file may wait for the transaction that makes it count."""
+
+_FOLDERS = (observations.FOLDER, states.FOLDER, history.FOLDER)
+
+# Of a file that was being written to a folder when its writer was killed, the partial one is left.
+_OURS = re.compile(rf"({'|'.join(_FOLDERS)})/day=\d{{4}}-\d{{2}}-\d{{2}}/[^/]+\.parquet(\.\d+\.partial)?")
+
+
+@dataclass(frozen=True, slots=True)
+class OutlivedFiles:
+    """Files whose days are all over, by kind."""
+
+    files: tuple[NamedFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Their size."""
+        return sum(file.bytes for file in self.files)
+
+    def count(self, kind: Kind) -> int:
+        """How many of a kind."""
+        return sum(file.kind == kind for file in self.files)
+
+
+def outlived(connection: psycopg.Connection, bounds: Bounds) -> OutlivedFiles:
+    """Observations, coverage and states of days that are no longer kept: nothing can be rebuilt from them any more.
+
+    The state of the first day kept stays, being what its day begins with (I8); while it is not archived as it is now,
+    all older ones stay.
+    """
+    found: list[NamedFile] = []
+    for kind in ("observations", "coverage"):
+        found += [file for file in named_files(connection, kind) if file.last_day < bounds.first_kept]
+    states = named_files(connection, "state")
+    if any(file.first_day == bounds.first_kept and file.stale_from is None for file in states):
+        found += [file for file in states if file.first_day < bounds.first_kept]
+    return OutlivedFiles(tuple(found))
+
+
+def forget_outlived(connection: psycopg.Connection, archive: Archive, files: OutlivedFiles) -> None:
+    """Let the files no longer count, then delete them. Raises ``ArchiveUnusable``."""
+    with connection.transaction():
+        forget_files(connection, [file.id for file in files.files])
+    archive.delete(file.path for file in files.files)
+
+
+def orphans(connection: psycopg.Connection, archive: Archive, *, age: timedelta = ORPHAN_AGE) -> Sequence[str]:
+    """Files of ours that no row names and that are older than ``age``. Raises ``ArchiveUnusable``."""
+    # The store's clock is real time, whatever the pipeline's says.
+    before = datetime.now(UTC) - age
+    old = [path for folder in _FOLDERS for path in archive.list(folder, written_before=before) if _OURS.fullmatch(path)]
+    rows = connection.execute("SELECT path FROM archive_files WHERE path = ANY (%s)", [old])
+    named = {path for (path,) in rows}
+    return [path for path in old if path not in named]
+
+
+def sweep(connection: psycopg.Connection, archive: Archive, *, age: timedelta = ORPHAN_AGE) -> Sequence[str]:
+    """Delete orphans; return their paths. For who holds the archive's lock. Raises ``ArchiveUnusable``."""
+    with connection.transaction():
+        found = orphans(connection, archive, age=age)
+    archive.delete(found)
+    return found
