@@ -7,12 +7,12 @@ import shlex
 import subprocess
 import sys
 
-from . import commit, cycle, storage
+from . import commit, cycle, days, storage
 from .measure import say
 from .offers import SCALES
 
 #: In the order in which all of them run, with the scales they have then (none: it has no scale).
-_BENCHMARKS: dict[str, tuple[str, ...]] = {"commit": ("M", "XL"), "cycle": (), "storage": ("S", "M", "L")}
+_BENCHMARKS: dict[str, tuple[str, ...]] = {"commit": ("M", "XL"), "cycle": (), "days": (), "storage": ("S", "M", "L")}
 
 
 def main() -> None:
@@ -42,6 +42,8 @@ def _run(name: str, scale: str | None) -> None:
             commit.run(scale)
         case "storage", str():
             storage.run(scale)
+        case "days", _:
+            days.run()
         case _:
             cycle.run()
 

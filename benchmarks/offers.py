@@ -74,14 +74,16 @@ def cycle_at(number: int) -> datetime:
     return _START + number * _INTERVAL
 
 
-def stage(scale: Scale, root: Path, number: int, *, moved_until: int | None = None) -> Staging:
+def stage(
+    scale: Scale, root: Path, number: int, *, moved_until: int | None = None, changed_share: float = CHANGED_SHARE
+) -> Staging:
     """Write the files of a cycle in a process of its own, whose memory is then nobody's; return where they are.
 
     ``moved_until``: the last cycle whose movements are in it; fewer than ``number`` makes an idle cycle.
     """
     moves = number if moved_until is None else moved_until
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        process.submit(_stage, scale, root, number, moves).result()
+        process.submit(_stage, scale, root, number, moves, changed_share).result()
     return Staging(root, number)
 
 
@@ -95,16 +97,18 @@ def prepared(staging: Staging, number: int) -> Answers:
     )
 
 
-def _stage(scale: Scale, root: Path, number: int, moves: int) -> None:
+def _stage(scale: Scale, root: Path, number: int, moves: int, changed_share: float) -> None:
     staging = Staging(root, number)
     for bookmaker in scale.markets:
         with staging.write(bookmaker) as staged:
-            for frame in _observations(scale, bookmaker, number, moves):
+            for frame in _observations(scale, bookmaker, number, moves, changed_share):
                 staged.add_observations(with_comparison_columns(frame))
             staged.add_coverage(_coverage(scale, bookmaker, number))
 
 
-def _observations(scale: Scale, bookmaker: str, number: int, moves: int) -> Iterator[pl.DataFrame]:
+def _observations(
+    scale: Scale, bookmaker: str, number: int, moves: int, changed_share: float
+) -> Iterator[pl.DataFrame]:
     templates = _templates(scale, bookmaker)
     for first in range(0, scale.events, _EVENTS_IN_BATCH):
         numbers = range(first, min(first + _EVENTS_IN_BATCH, scale.events))
@@ -115,16 +119,16 @@ def _observations(scale: Scale, bookmaker: str, number: int, moves: int) -> Iter
         markets = markets.with_columns(
             source_specifier=pl.when(is_of_players).then(of_match).otherwise("source_specifier")
         )
-        moved = (_moves(first, cycle) for cycle in range(1, moves + 1))
+        moved = (_moves(first, cycle, changed_share) for cycle in range(1, moves + 1))
         markets = markets.with_columns(version=pl.sum_horizontal(pl.lit(0), *moved).cast(pl.Int64))
         yield markets.with_columns(outcomes=_outcomes(markets)).select(
             pl.col(name).cast(kind) for name, kind in OBSERVATION_SCHEMA.items()
         )
 
 
-def _moves(first: int, cycle: int) -> pl.Expr:
+def _moves(first: int, cycle: int, changed_share: float) -> pl.Expr:
     """Whether a cycle moves the market: exactly the share of them, and others in each cycle."""
-    return pl.int_range(pl.len()).shuffle(seed=100_000 * cycle + first) % round(1 / CHANGED_SHARE) == 0
+    return pl.int_range(pl.len()).shuffle(seed=100_000 * cycle + first) % round(1 / changed_share) == 0
 
 
 def _outcomes(markets: pl.DataFrame) -> pl.Series:
