@@ -9,6 +9,10 @@ import dagster as dg
 
 from odds_pipeline.settings import Settings
 
+#: Days of ``legacy/history``: from the first that the snapshot tables have partitions for, whatever is kept of history,
+#: because earlier systems are older; today included, because one may still be at work beside ours.
+LEGACY_DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_offset=1)
+
 
 class HistoryNotBegun(ValueError):
     """The first day of history according to the settings lies in the future."""

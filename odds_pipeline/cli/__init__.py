@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from odds_pipeline.cli.legacy import legacy
 from odds_pipeline.cli.migrate import migrate
 from odds_pipeline.cli.parse import parse
 from odds_pipeline.cli.remap import remap
@@ -21,3 +22,4 @@ app = typer.Typer(
 )
 for command in (run, up, simulate, parse, replay, remap, migrate):
     app.command()(command)
+app.add_typer(legacy, name="legacy")
