@@ -16,7 +16,7 @@ from odds_pipeline.bookmakers.registry import REGISTRY
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
-from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, UNMAPPED, observations_key
+from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, LEGACY_HISTORY, RETENTION, UNMAPPED, observations_key
 from odds_pipeline.resources import StagingRoot
 from odds_pipeline.scrape import cycle as cycles
 from odds_pipeline.settings import Settings
@@ -38,6 +38,22 @@ unmapped_report = dg.define_asset_job(
     selection=dg.AssetSelection.assets(UNMAPPED),
     tags=_tags("report"),
     description="Count the market types on offer that the catalogue does not map.",
+)
+
+
+legacy_import = dg.define_asset_job(
+    "legacy_import",
+    selection=dg.AssetSelection.assets(LEGACY_HISTORY),
+    tags=_tags("import"),
+    description="Import days of an earlier system into history. Launch it for a day or a range of days.",
+)
+
+
+retention = dg.define_asset_job(
+    "retention",
+    selection=dg.AssetSelection.assets(RETENTION),
+    tags=_tags("retention"),
+    description="Move the days that are no longer kept to the archive, and delete what is older than the policy.",
 )
 
 

@@ -22,7 +22,9 @@ _ITEMS_SHOWN = 3
 CHANGES = dg.AssetKey(["odds", "changes"])
 CURRENT = dg.AssetKey(["odds", "current"])
 HISTORY = dg.AssetKey(["odds", "history"])
+RETENTION = dg.AssetKey(["odds", "retention"])
 UNMAPPED = dg.AssetKey(["markets", "unmapped"])
+LEGACY_HISTORY = dg.AssetKey(["legacy", "history"])
 
 
 def observations_key(bookmaker: str) -> dg.AssetKey:

@@ -4,10 +4,10 @@ import dagster as dg
 import pytest
 
 from odds_pipeline.definitions import build_definitions
-from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, UNMAPPED, observations_key
+from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, LEGACY_HISTORY, RETENTION, UNMAPPED, observations_key
 
 SCRAPES = [observations_key(slug) for slug in ("betpawa", "sportybet", "bet9ja")]
-ASSETS = [*SCRAPES, CHANGES, CURRENT, HISTORY, UNMAPPED]
+ASSETS = [*SCRAPES, CHANGES, CURRENT, HISTORY, RETENTION, UNMAPPED, LEGACY_HISTORY]
 defs = build_definitions()
 
 
@@ -32,16 +32,22 @@ def test_the_lineage_is_the_one_required():
         CHANGES: set(SCRAPES),
         CURRENT: {CHANGES},
         HISTORY: {CHANGES},
+        RETENTION: {HISTORY},
         UNMAPPED: {CURRENT},
+        LEGACY_HISTORY: set(),
     }
 
 
-def test_only_history_is_partitioned_by_utc_day_and_backfilled_in_one_run():
-    assert {key for key in ASSETS if spec(key).partitions_def is not None} == {HISTORY}
-    days = spec(HISTORY).partitions_def
+def test_only_what_makes_history_is_partitioned_by_utc_day():
+    assert {key for key in ASSETS if spec(key).partitions_def is not None} == {HISTORY, LEGACY_HISTORY}
+
+
+@pytest.mark.parametrize("key", [HISTORY, LEGACY_HISTORY], ids=lambda key: key.to_user_string())
+def test_a_range_of_days_up_to_today_is_one_run(key: dg.AssetKey):
+    days = spec(key).partitions_def
     assert isinstance(days, dg.DailyPartitionsDefinition)
     assert (days.timezone, days.end_offset) == ("UTC", 1)
-    (node,) = [asset for asset in defs.assets or () if HISTORY in getattr(asset, "keys", ())]
+    (node,) = [asset for asset in defs.assets or () if key in getattr(asset, "keys", ())]
     assert isinstance(node, dg.AssetsDefinition)
     assert node.backfill_policy == dg.BackfillPolicy.single_run()
 
@@ -49,7 +55,7 @@ def test_only_history_is_partitioned_by_utc_day_and_backfilled_in_one_run():
 @pytest.mark.parametrize("key", ASSETS, ids=lambda key: key.to_user_string())
 def test_every_asset_says_what_it_is(key: dg.AssetKey):
     found = spec(key)
-    assert found.group_name == {"observations": key.path[0], "unmapped": "reports"}.get(key.path[-1], "odds")
+    assert found.group_name == {"markets": "reports"}.get(key.path[0], key.path[0])
     assert found.kinds
     assert found.owners == ["team:odds"]
     assert found.code_version
@@ -63,7 +69,13 @@ def test_every_asset_says_what_it_is(key: dg.AssetKey):
 def test_scrapes_are_one_step_and_changes_current_history_are_one_step():
     """I5: reading current, the diff and the write are never apart."""
     keys_of_steps = {frozenset(asset.keys) for asset in defs.assets or () if isinstance(asset, dg.AssetsDefinition)}
-    assert keys_of_steps == {frozenset(SCRAPES), frozenset({CHANGES, CURRENT, HISTORY}), frozenset({UNMAPPED})}
+    assert keys_of_steps == {
+        frozenset(SCRAPES),
+        frozenset({CHANGES, CURRENT, HISTORY}),
+        frozenset({RETENTION}),
+        frozenset({UNMAPPED}),
+        frozenset({LEGACY_HISTORY}),
+    }
 
 
 def test_every_sensor_runs_by_default_and_no_asset_lacks_one(repository: dg.RepositoryDefinition):
@@ -80,9 +92,11 @@ def test_the_sensors_are_the_ones_required(repository: dg.RepositoryDefinition):
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "cycle_due",
         "partitions_ahead",
+        "retention_due",
         "unmapped_due",
         "run_failures",
         "dead_runs",
+        "legacy_import_due",
     }
 
 
@@ -97,7 +111,7 @@ def test_checks_for_schema_and_uniqueness_block_and_the_others_warn(repository: 
     warning = {key.name for key in graph.asset_check_keys} - {"schema", "unique"}
     assert warning == {
         *("coverage", "price_bounds", "row_count", "guard_held", "refused", "staleness", "recurring_failures"),
-        *("secondary_listings", "partitions_ahead", "unmapped_share"),
+        *("secondary_listings", "partitions_ahead", "unmapped_share", "days_kept"),
     }
 
 

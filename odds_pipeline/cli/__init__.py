@@ -9,6 +9,7 @@ from odds_pipeline.cli.migrate import migrate
 from odds_pipeline.cli.parse import parse
 from odds_pipeline.cli.remap import remap
 from odds_pipeline.cli.replay import replay
+from odds_pipeline.cli.retention import retention
 from odds_pipeline.cli.run import run
 from odds_pipeline.cli.simulate import simulate
 from odds_pipeline.cli.up import up
@@ -20,6 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Football odds of three bookmakers: scraped, compared market by market, kept in PostgreSQL.",
 )
-for command in (run, up, simulate, parse, replay, remap, migrate):
+for command in (run, up, simulate, parse, replay, remap, retention, migrate):
     app.command()(command)
 app.add_typer(legacy, name="legacy")

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 import psycopg
+from psycopg.rows import class_row
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import claim_archive
@@ -103,6 +104,22 @@ def retain(
                 connection.rollback()
                 _close(connection, run_id, retaining, amiss, time.perf_counter() - began)
         return done
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """A row of ``cleanup_runs``: when it began on the pipeline's clock, and how it ended."""
+
+    started_at: datetime
+    status: str
+    error_message: str | None
+
+
+def last_run(database: Database) -> LastRun | None:
+    """The newest run; None when there was none yet."""
+    with database.borrow() as connection, connection.cursor(row_factory=class_row(LastRun)) as cursor:
+        cursor.execute("SELECT started_at, status, error_message FROM cleanup_runs ORDER BY id DESC LIMIT 1")
+        return cursor.fetchone()
 
 
 class _Retaining:

@@ -1,0 +1,45 @@
+"""The sensor that has retention applied once a UTC day, and again an hour after a run in which something was amiss."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from odds_pipeline.clock import Clock
+from odds_pipeline.database.engine import Database
+from odds_pipeline.days.retention import last_run
+from odds_pipeline.jobs import retention
+from odds_pipeline.sensors.unfinished import unfinished_runs
+from odds_pipeline.settings import Settings
+
+_AGAIN_AFTER = timedelta(hours=1)
+
+
+@dg.sensor(
+    job=retention,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Launches retention once a day, soon after midnight UTC; an hour after a run that failed, again.",
+)
+def retention_due(
+    context: dg.SensorEvaluationContext,
+    settings: dg.ResourceParam[Settings],
+    clock: dg.ResourceParam[Clock],
+    database: dg.ResourceParam[Database],
+) -> dg.RunRequest | dg.SkipReason:
+    """Look at the last run, whoever started it."""
+    now = clock.now()
+    # Cycles that began before midnight may still write into the day that has ended.
+    today = (now - settings.midnight_grace).date()
+    if unfinished_runs(context.instance, retention.name):
+        return dg.SkipReason("a run of retention is under way")
+    last = last_run(database)
+    if last is None or last.started_at.date() < today:
+        return dg.RunRequest()
+    if last.status == "completed":
+        return dg.SkipReason(f"today's run began at {last.started_at:%H:%M:%S} UTC; the next is due after midnight")
+    if now < last.started_at + _AGAIN_AFTER:
+        return dg.SkipReason(
+            f"the last run failed ({last.error_message}); the next try is due at "
+            f"{last.started_at + _AGAIN_AFTER:%H:%M:%S} UTC"
+        )
+    return dg.RunRequest()

@@ -1,0 +1,40 @@
+"""The sensor of retention: once a day, again an hour after a failure, with a reason for every skip."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from odds_pipeline_tests.dagster_fixtures import Pipeline
+from odds_pipeline_tests.sensors.test_sensors import skip_reason
+
+
+def at(pipeline: Pipeline, day: int, hour: int, minute: int) -> None:
+    pipeline.clock.advance(datetime(2026, 1, day, hour, minute, tzinfo=UTC) - pipeline.clock.now())
+
+
+def test_retention_is_launched_once_a_day_a_while_after_midnight(pipeline: Pipeline):
+    assert pipeline.tick("retention_due").run_requests
+    assert pipeline.job("retention").success
+    assert "today's run began at 12:00:00 UTC" in skip_reason(pipeline.tick("retention_due"))
+    at(pipeline, 15, 0, 14)
+    assert "the next is due after midnight" in skip_reason(pipeline.tick("retention_due"))
+    at(pipeline, 15, 0, 15)
+    assert pipeline.tick("retention_due").run_requests
+
+
+def test_a_run_that_failed_is_tried_again_after_an_hour(pipeline: Pipeline):
+    with pipeline.database.connect() as connection:
+        connection.execute(
+            "INSERT INTO cleanup_runs (started_at, trigger, odds_retention_days, match_retention_days, status, "
+            "error_message) VALUES (%s, 'scheduled', 14, 14, 'failed', 'no room')",
+            [pipeline.clock.now()],
+        )
+    assert "no room); the next try is due at 13:00:00 UTC" in skip_reason(pipeline.tick("retention_due"))
+    pipeline.advance(timedelta(hours=1))
+    assert pipeline.tick("retention_due").run_requests
+
+
+def test_two_runs_are_never_launched_at_once(pipeline: Pipeline):
+    job = pipeline.definitions.resolve_job_def("retention")
+    pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    assert skip_reason(pipeline.tick("retention_due")) == "a run of retention is under way"
