@@ -39,19 +39,18 @@ def timeline_of(statements: pl.DataFrame, bookmakers: pl.DataFrame, mapper: Mapp
     bookmaker). A market's first statement is a change."""
     rows = _with_distrust(with_lines(statements, mapper).join(bookmakers, on="listing"), reader)
     unreadable = rows.filter("is_unreadable")
-    readable = rows.filter(~pl.col("is_unreadable"))
-    is_repeat = _is_repeat()
-    markets = _merged(readable.filter(~is_repeat))
-    is_strongest = pl.col("rank") == pl.col("rank").min().over([*_MARKET, "at"])
-    spoken = _with_offers(markets.filter(is_strongest), reader)
+    rows = rows.with_columns(is_repeat=_is_repeat() & ~pl.col("is_unreadable"))
+    markets = _merged(rows.filter(~(pl.col("is_repeat") | pl.col("is_unreadable"))))
+    markets = markets.with_columns(is_strongest=pl.col("rank") == pl.col("rank").min().over([*_MARKET, "at"]))
+    spoken = _with_offers(markets.filter("is_strongest"), reader)
     marked = _marked(pl.concat([spoken, _disappearances(spoken, _complete(rows, unreadable))], how="diagonal"))
     stated = marked.filter(~pl.col("is_derived"))
     is_refused = pl.col("refusal").is_not_null()
     fates = [
         _fate(unreadable, "refused", pl.lit(LINE_UNREADABLE)),
-        _fate(readable.filter(is_repeat), "duplicate"),
+        _fate(rows.filter("is_repeat"), "duplicate"),
         # A weaker table's word on the same moment, all its pieces.
-        _fate(markets.filter(~is_strongest), "duplicate", rows=pl.col("pieces")),
+        _fate(markets.filter(~pl.col("is_strongest")), "duplicate", rows=pl.col("pieces")),
         _fate(spoken.filter(pl.col("pieces") > 1), "merged", rows=pl.col("pieces") - 1),
         _fate(stated.filter(is_refused), "refused", pl.col("refusal")),
         _fate(stated.filter(~is_refused, ~pl.col("is_change")), "unchanged"),
@@ -98,8 +97,8 @@ def _is_repeat() -> pl.Expr:
     A snapshot that was stored twice counts as stored last.
     """
     is_older = pl.col("snapshot_id") < pl.col("snapshot_id").max().over("listing", "at", "table")
-    nth = pl.int_range(pl.len()).over(*_MARKET, "at", "table", "snapshot_id", "outcomes", "unavailable_at")
-    return is_older.fill_null(False) | (nth > 0)
+    said = pl.struct(*_MARKET, "at", "table", "snapshot_id", "outcomes", "unavailable_at", "is_unreadable")
+    return is_older.fill_null(False) | ~said.is_first_distinct()
 
 
 def _merged(rows: pl.DataFrame) -> pl.DataFrame:
