@@ -45,6 +45,9 @@ HISTORY_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
 _LEVEL = 9
 """Of zstd: a file is written once and read for years."""
 
+_ENCODINGS = {"market_id": "DELTA_BINARY_PACKED", "outcomes.list.element.odds": "BYTE_STREAM_SPLIT"}
+"""Of what differs from row to row: together a fifth less than with dictionaries."""
+
 _ROW_GROUP_ROWS = 64_000
 """What a question about one market has to read."""
 
@@ -53,7 +56,12 @@ def begin_part(archive: Archive, day: date) -> PendingFile:
     """Begin one more part of a day, under a name that no other has; rows sorted by market and time."""
     name = f"{day:%Y%m%d}-{secrets.token_hex(4)}.parquet"
     return archive.begin(
-        f"{FOLDER}/day={day.isoformat()}", name, HISTORY_SCHEMA, level=_LEVEL, row_group_rows=_ROW_GROUP_ROWS
+        f"{FOLDER}/day={day.isoformat()}",
+        name,
+        HISTORY_SCHEMA,
+        level=_LEVEL,
+        row_group_rows=_ROW_GROUP_ROWS,
+        encodings=_ENCODINGS,
     )
 
 

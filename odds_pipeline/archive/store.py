@@ -7,16 +7,16 @@ which files count; the table ``archive_files`` does.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Self, TypeGuard
 
 import polars as pl
 import pyarrow as pa
@@ -25,11 +25,15 @@ import pyarrow.dataset as ds
 import pyarrow.fs as fs
 import pyarrow.parquet as pq
 
+from odds_pipeline.archive.url import folder_of, without_credentials
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.settings import Settings
 
 _OWNER = "archive.txt"
 _PIECE = 1 << 20
+_FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
 
 
 class ArchiveUnusable(Exception):
@@ -75,17 +79,12 @@ class Archive:
     @property
     def url(self) -> str:
         """Where it is, credentials masked."""
-        parts = urlsplit(self._url)
-        if "@" not in parts.netloc:
-            return self._url
-        return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+        return without_credentials(self._url)
 
     @property
     def folder(self) -> Path | None:
         """The folder, None for an object store."""
-        if self._url.startswith("file://"):
-            return Path(urlsplit(self._url).path)
-        return None if "://" in self._url else Path(self._url).absolute()
+        return folder_of(self._url)
 
     def claim(self, owner: str) -> None:
         """Make the archive ``owner``'s unless it is already. Raises ``ArchiveOfAnother``, ``ArchiveUnusable``."""
@@ -120,13 +119,28 @@ class Archive:
             return file.finish()
 
     def begin(
-        self, folder: str, name: str, schema: Mapping[str, Any], *, level: int = 3, row_group_rows: int = 128_000
+        self,
+        folder: str,
+        name: str,
+        schema: Mapping[str, Any],
+        *,
+        level: int = 3,
+        row_group_rows: int = 128_000,
+        encodings: Mapping[str, str] | None = None,
     ) -> PendingFile:
         """Begin the Parquet file ``folder/name``, as a context manager that leaves nothing unless it is finished.
 
-        A file of that name is replaced. ``level``: of zstd; ``row_group_rows``: what a reader can skip at once.
+        A file of that name is replaced. ``level``: of zstd; ``row_group_rows``: what a reader can skip at once;
+        ``encodings``: Parquet's, by the path of a column, of those that are not to have a dictionary.
         """
-        return PendingFile(self, f"{folder}/{name}", schema, level=level, row_group_rows=row_group_rows)
+        return PendingFile(
+            self,
+            f"{folder}/{name}",
+            schema,
+            level=level,
+            row_group_rows=row_group_rows,
+            encodings=encodings or {},
+        )
 
     def read(
         self, path: str, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None
@@ -134,10 +148,14 @@ class Archive:
         """The rows of one file that meet the condition. Raises ``ArchiveDamaged`` and ``ArchiveUnusable``."""
         try:
             with self._telling("read"):
-                dataset = ds.dataset(path, filesystem=self._filesystem, format="parquet")
+                dataset = ds.dataset(path, filesystem=self._filesystem, format=_FORMAT)
                 table = dataset.to_table(columns=None if columns is None else list(columns), filter=where)
         except (FileNotFoundError, pa.ArrowInvalid) as error:
             raise self._damaged(path, error) from error
+        except ArchiveUnusable as error:
+            if _is_about_content(error.__cause__):
+                raise self._damaged(path, error.__cause__) from error
+            raise
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         return frame
@@ -192,8 +210,9 @@ class Archive:
                 try:
                     store, root = fs.FileSystem.from_uri(self._url)
                 except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                    why = str(error).replace(self._url, self.url)
                     raise ArchiveUnusable(
-                        f"ODDS_ARCHIVE_URL {self.url} is not understood: {error}; give a folder or s3://bucket/prefix"
+                        f"ODDS_ARCHIVE_URL {self.url} is not understood: {why}; give a folder or s3://bucket/prefix"
                     ) from None
                 self._opened = fs.SubTreeFileSystem(root, store)
         return self._opened
@@ -205,10 +224,7 @@ class Archive:
 
     def _put(self, path: str, pieces: Iterable[bytes]) -> None:
         if self.folder is None:
-            # An object store shows an object when its upload has ended.
-            with self._filesystem.open_output_stream(path) as stream:
-                for piece in pieces:
-                    stream.write(piece)
+            self._upload(path, pieces)
             return
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -226,6 +242,20 @@ class Archive:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def _upload(self, path: str, pieces: Iterable[bytes]) -> None:
+        # An upload that is broken off by an error ends as an object all the same, so it does not bear the name yet.
+        name = path.rpartition("/")[2]
+        partial = f"{path.removesuffix(name)}.{name}.{os.getpid()}.partial"
+        try:
+            with self._filesystem.open_output_stream(partial) as stream:
+                for piece in pieces:
+                    stream.write(piece)
+            self._filesystem.move(partial, path)
+        except BaseException:
+            with suppress(OSError):
+                self._filesystem.delete_file(partial)
+            raise
 
     def _damaged(self, path: str, error: Exception) -> ArchiveDamaged:
         return ArchiveDamaged(
@@ -249,13 +279,22 @@ class PendingFile:
     """A Parquet file that is being written, in a local temporary file until ``finish`` gives it its place."""
 
     def __init__(
-        self, archive: Archive, path: str, schema: Mapping[str, Any], *, level: int, row_group_rows: int
+        self,
+        archive: Archive,
+        path: str,
+        schema: Mapping[str, Any],
+        *,
+        level: int,
+        row_group_rows: int,
+        encodings: Mapping[str, str],
     ) -> None:
         self._archive, self._path, self._columns = archive, path, list(schema)
         self._schema = _arrow(pl.DataFrame(schema=dict(schema))).schema
         self._row_group_rows = row_group_rows
         self._whole = tempfile.TemporaryFile()  # noqa: SIM115
-        self._writer = pq.ParquetWriter(self._whole, self._schema, compression="zstd", compression_level=level)
+        self._writer = pq.ParquetWriter(
+            self._whole, self._schema, compression="zstd", compression_level=level, write_page_checksum=True
+        )
         self._rows = 0
 
     def __enter__(self) -> Self:
@@ -285,5 +324,18 @@ class PendingFile:
         return ArchivedFile(self._path, self._rows, size, digest)
 
 
+def _is_about_content(error: BaseException | None) -> TypeGuard[OSError]:
+    """Whether what was read is at fault, not the reading: the system numbers its errors, and so does S3."""
+    return isinstance(error, OSError) and error.errno is None and "AWS Error" not in str(error)
+
+
 def _arrow(frame: pl.DataFrame) -> pa.Table:
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _column_paths(schema: pa.Schema) -> list[str]:
+    """The path of every column that Parquet makes of a schema; a list or struct has one for each leaf."""
+    empty = io.BytesIO()
+    pq.write_table(schema.empty_table(), empty)
+    columns = pq.ParquetFile(empty).schema
+    return [columns.column(number).path for number in range(len(columns))]
