@@ -50,7 +50,14 @@ _MARKETS: Mapping[str, pl.DataType | type[pl.DataType]] = {
 
 
 class MarketUnknown(ValueError):
-    """An archived observation is of a market that the database, which knows its listing, does not have."""
+    """An archived observation cannot be placed at any market of the database, which knows its listing."""
+
+
+def _told_once(steps: pl.DataFrame) -> pl.DataFrame:
+    """Without the vanishing of a market that was seen at the same moment: under the id that it moved to."""
+    is_seen = pl.col("outcomes").list.len() > 0
+    was_seen = is_seen.any().over("market_id", "captured_at")
+    return steps.filter(is_seen | ~was_seen)
 
 
 class Placing:
@@ -59,6 +66,10 @@ class Placing:
     def __init__(self, connection: psycopg.Connection, mapper: Mapper | None = None) -> None:
         self._connection = connection
         self._given = mapper
+        row = connection.execute("SELECT catalogue_version FROM pipeline_settings").fetchone()
+        assert row is not None
+        self.version: str | None = row[0]
+        """The catalogue that the stored markets are named by."""
         self._listings = pl.DataFrame(schema=dict.fromkeys(_LISTING, pl.String))
         self._markets = pl.DataFrame(schema={**_MARKETS, "line": LINE})
 
@@ -88,7 +99,7 @@ class Placing:
         found = [placed.select("row", *STEPS)]
         if not others.is_empty():
             found.append(self._moved(others).select("row", *STEPS))
-        return pl.concat(found).sort("row", maintain_order=True).select(*STEPS)
+        return _told_once(pl.concat(found).sort("row", maintain_order=True)).select(*STEPS)
 
     def _meet(self, observations: pl.DataFrame) -> None:
         """Read the markets of the listings that are new to us."""
@@ -114,6 +125,11 @@ class Placing:
 
     def _moved(self, rows: pl.DataFrame) -> pl.DataFrame:
         """STEPS with ``row``, of rows that the catalogue may place elsewhere today."""
+        if self._mapper.version != self.version and not rows["is_as_stored"].all():
+            raise MarketUnknown(
+                f"stored markets are named by the catalogue {self.version}, not {self._mapper.version}: run "
+                "odds-pipeline remap first"
+            )
         kinds = rows.group_by(_KIND).agg(pl.col("outcomes").explode().drop_nulls().unique()).with_row_index("kind")
         told, parts = self._judged(kinds)
         rows = rows.join(kinds.drop("outcomes"), on=_KIND, nulls_equal=True, maintain_order="left")

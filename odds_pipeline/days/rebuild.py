@@ -189,9 +189,7 @@ class _SourceReader:
     def __init__(self, connection: psycopg.Connection, archive: Archive, mapper: Mapper | None) -> None:
         self._connection, self._archive = connection, archive
         self._placing = Placing(connection, mapper)
-        row = connection.execute("SELECT catalogue_version FROM pipeline_settings").fetchone()
-        assert row is not None
-        self.version: str | None = row[0]
+        self.version = self._placing.version
 
     def steps(self, files: Sequence[NamedFile], first: date, last: date) -> Iterator[pl.DataFrame]:
         """The steps (STEPS) of the days in the order of their commits, in frames of some 100,000.

@@ -40,7 +40,10 @@ def read(captured_at: datetime, run_id: int, state: bytes, keys: Sequence[str]) 
 def packed(moment: Moment, keys: Sequence[str]) -> bytes:
     """The row's state in the order of ``keys``, which must contain every outcome of it."""
     absent = (OutcomeStatus.ABSENT, 0)
-    return pack([moment.outcomes.get(key, absent) for key in keys], is_unavailable=moment.is_unavailable)
+    outcomes = [moment.outcomes.get(key, absent) for key in keys]
+    while outcomes and outcomes[-1] == absent:
+        outcomes.pop()
+    return pack(outcomes, is_unavailable=moment.is_unavailable)
 
 
 def part_of(timeline: Sequence[Moment], names: Mapping[str, str]) -> list[Moment]:
