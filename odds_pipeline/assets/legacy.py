@@ -46,7 +46,7 @@ def legacy_history(
     database: dg.ResourceParam[Database],
     archive: dg.ResourceParam[Archive],
 ) -> dg.MaterializeResult:
-    """Import the run's days; one that the earlier system has nothing of is none the worse."""
+    """Import those of the run's days that the earlier system has odds of, one at least."""
     partitions = launched_partitions(context)
     if partitions is None:
         raise LaunchRefused("legacy/history is imported by days: launch it for one day or a range of days")
@@ -69,9 +69,13 @@ def legacy_history(
         last,
         settings=settings,
         now=clock.now(),
-        dagster_run_id=context.run_id,
+        dagster_run_id=context.run.run_id,
         progress=report,
     )
+    if not days:
+        held = source.days()
+        there = f"; there are days from {held[0]} to {held[-1]}" if held else ""
+        raise LaunchRefused(f"{source.name} holds no odds of {first} to {last}{there}")
     return dg.MaterializeResult(metadata={"source": source.name, "days_with_odds": len(days)})
 
 
@@ -88,6 +92,7 @@ def _metadata(imported: ImportedDay) -> dict[str, dg.MetadataValue | int | float
         "rows_added": imported.added,
         "rows_removed": imported.removed,
         "rows_replaced": imported.replaced,
+        "has_shrunk": imported.has_shrunk,
         "run_id": imported.run_id,
         "seconds": imported.seconds,
         "tables": sample(counts.iter_rows(named=True)),

@@ -32,7 +32,7 @@ def legacy_import_due(
     yesterday = clock.now().date() - timedelta(days=1)
     days = unimported_days(database, source, last=yesterday)
     if not days:
-        found = "every day is imported of" if source.tables.readable else "no earlier system found in"
+        found = "every day that is over is imported of" if source.days() else "no odds of an earlier system found in"
         return dg.SkipReason(f"{found} {source.name}")
     if not settings.legacy_import:
         return dg.SkipReason(
