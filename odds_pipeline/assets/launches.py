@@ -1,4 +1,4 @@
-"""What a launch of the odds assets means: a cycle, a rebuild of current, or nothing, said in a sentence.
+"""What a launch of the odds assets means: a cycle, a rebuild of days or of current, or nothing, said in a sentence.
 
 Untouched, Dagster would run a whole cycle for each past day of a backfill, and mark those days as materialized with
 today's odds. So each step asks here first, before any bookmaker is asked for anything.
@@ -21,6 +21,7 @@ class Launch(Enum):
     """What a run of the odds assets is to do."""
 
     CYCLE = auto()
+    REBUILD_DAYS = auto()
     REBUILD_CURRENT = auto()
 
 
@@ -31,9 +32,7 @@ class LaunchRefused(dg.Failure):
         super().__init__(description=description, allow_retries=False)
 
 
-def meaning(
-    selected: Set[dg.AssetKey], partitions: tuple[str, str] | None, *, now: datetime, grace: timedelta
-) -> Launch:
+def meaning(selected: Set[dg.AssetKey], partitions: tuple[str, str] | None, *, now: datetime) -> Launch:
     """Decide what a run may do.
 
     ``selected``: all assets of the run; ``partitions``: the first and last day it was launched for, None without any.
@@ -44,35 +43,40 @@ def meaning(
     if written == {CURRENT} and not is_scraping:
         return Launch.REBUILD_CURRENT
     if written == {HISTORY} and not is_scraping:
-        raise LaunchRefused(
-            "odds/history alone rebuilds days from the observation archive, and there is none yet. "
-            f"To append what changes now, launch {CYCLE_JOB} for {partition_of(now)}."
-        )
+        if partitions is None:
+            raise LaunchRefused(
+                "odds/history alone rebuilds days, and this run names none. Launch it for a day or a range of days; "
+                f"to append what changes now, launch {CYCLE_JOB} for {partition_of(now)}."
+            )
+        return Launch.REBUILD_DAYS
     if written == {CURRENT, HISTORY}:
         raise LaunchRefused(
             "odds/current and odds/history without odds/changes of the same run: there is nothing to write. "
-            f"Launch {CYCLE_JOB} for {partition_of(now)}, or odds/current alone to rebuild it from history."
+            f"Launch {CYCLE_JOB} for {partition_of(now)}, odds/history alone to rebuild days from the archive, or "
+            "odds/current alone to rebuild it from history."
         )
     if written != _WRITTEN or not is_scraping:
         raise LaunchRefused(
             "A cycle scrapes, compares and writes in one run: select at least one bookmaker's observations together "
             f"with odds/changes, odds/current and odds/history, or launch {CYCLE_JOB} for {partition_of(now)}."
         )
-    _require_today(partitions, now=now, grace=grace)
     return Launch.CYCLE
 
 
-def _require_today(partitions: tuple[str, str] | None, *, now: datetime, grace: timedelta) -> None:
+def require_today(partitions: tuple[str, str] | None, *, now: datetime, grace: timedelta) -> None:
+    """Raise ``LaunchRefused`` unless a cycle that begins ``now`` was launched for today.
+
+    Asked before anything is scraped, and not again: what a long cycle has scraped is written however late it is.
+    """
     instead = f"Launch {CYCLE_JOB} for {partition_of(now)}"
     if partitions is None:
         raise LaunchRefused(f"A cycle belongs to the day it runs in, and this run names none. {instead}.")
     first, last = partitions
+    rebuild = "to rebuild past days from the archive, launch odds/history alone"
     if first != last:
-        raise LaunchRefused(f"A cycle scrapes the present; it cannot fill {first} to {last}. {instead}.")
+        raise LaunchRefused(f"A cycle scrapes the present; it cannot fill {first} to {last}. {instead}; {rebuild}.")
     if not is_open(first, now=now, grace=grace):
-        raise LaunchRefused(
-            f"A cycle scrapes the present; it cannot fill {first}. {instead}; past days stay as they were recorded."
-        )
+        raise LaunchRefused(f"A cycle scrapes the present; it cannot fill {first}. {instead}; {rebuild}.")
 
 
 def launched_partitions(context: dg.AssetExecutionContext) -> tuple[str, str] | None:

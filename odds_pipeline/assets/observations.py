@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from odds_pipeline.assets.launches import Launch, LaunchRefused, launched_assets, launched_partitions, meaning
+from odds_pipeline.assets.launches import (
+    Launch,
+    LaunchRefused,
+    launched_assets,
+    launched_partitions,
+    meaning,
+    require_today,
+)
 from odds_pipeline.bookmakers.registry import REGISTRY
 from odds_pipeline.checks.observations import check_observations, observation_check_specs
 from odds_pipeline.clock import Clock
@@ -61,13 +68,10 @@ def observations(
     staging: dg.ResourceParam[StagingRoot],
 ) -> Iterator[dg.MaterializeResult]:
     """Ask the selected bookmakers for everything they offer, in one loop."""
-    launch = meaning(
-        launched_assets(context),
-        launched_partitions(context),
-        now=clock.now(),
-        grace=settings.midnight_grace,
-    )
+    now, partitions = clock.now(), launched_partitions(context)
+    launch = meaning(launched_assets(context), partitions, now=now)
     assert launch is Launch.CYCLE
+    require_today(partitions, now=now, grace=settings.midnight_grace)
     slugs = [slug for slug in settings.bookmakers if observations_key(slug) in context.selected_asset_keys]
     try:
         cycle, collected = scrape_cycle(

@@ -1,10 +1,11 @@
 """The odds assets: what changed, what is current, and the history of every change.
 
 Three assets of one step: reading current, the diff and the write happen under one lock in one transaction (I4, I5), so
-either all three are materialized or none is.
+either all three are materialized or none is. Alone, history and current are rebuilt.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 import dagster as dg
 
@@ -24,6 +25,8 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.glimpses import current_rows
 from odds_pipeline.database.models import MarketOddsCurrent, MarketOddsHistory
 from odds_pipeline.database.rebuild import rebuild_current
+from odds_pipeline.days.rebuild import RebuiltDay, rebuild_days
+from odds_pipeline.days.sources import DayNotRebuildable
 from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, OWNERS, observations_key, relation_columns
 from odds_pipeline.resources import StagingRoot
 from odds_pipeline.scrape.cycle import NothingScraped, find_scraped, write_scraped
@@ -77,7 +80,8 @@ def _specs(days: dg.DailyPartitionsDefinition) -> list[dg.AssetSpec]:
 
 - **Grain**: one row per change. **Key**: `market_id`, `captured_at`.
 - **Writes**: appends; a change is never appended twice. A cycle reports each day that it touched, which after
-  midnight is not only its own.
+  midnight is not only its own. Launched alone, its days are rebuilt from the observation archive, all in one
+  transaction: rows that differ are replaced, equal ones are left alone.
 """,
             metadata={
                 "dagster/column_schema": relation_columns(MarketOddsHistory),
@@ -106,13 +110,21 @@ def odds_assets(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         archive: dg.ResourceParam[Archive],
         staging: dg.ResourceParam[StagingRoot],
     ) -> Iterator[dg.MaterializeResult]:
-        """Compare what the same run scraped with current, and commit the changes; or rebuild current from history."""
+        """Compare what the same run scraped with current, and commit the changes; or rebuild history or current."""
         partitions = launched_partitions(context)
-        launch = meaning(launched_assets(context), partitions, now=clock.now(), grace=settings.midnight_grace)
+        launch = meaning(launched_assets(context), partitions, now=clock.now())
         if launch is Launch.REBUILD_CURRENT:
             yield _rebuilt(database)
             return
         assert partitions is not None
+        if launch is Launch.REBUILD_DAYS:
+            first, last = map(date.fromisoformat, partitions)
+            try:
+                days = rebuild_days(database, archive, first, last, now=clock.now())
+            except DayNotRebuildable as reason:
+                raise dg.Failure(f"{reason}", allow_retries=False) from reason
+            yield _rebuilt_days(context, days)
+            return
         try:
             cycle = find_scraped(database, context.run.run_id, staging_root=staging.path)
         except NothingScraped as nothing:
@@ -129,6 +141,21 @@ def odds_assets(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(HISTORY, metadata=report.history(today))
 
     return odds
+
+
+def _rebuilt_days(context: dg.AssetExecutionContext, days: Sequence[RebuiltDay]) -> dg.MaterializeResult:
+    """One result materializes every day of the run; each is told its own numbers."""
+    for day in days:
+        numbers = {
+            "dagster/partition_row_count": day.rows,
+            "added": day.added,
+            "removed": day.removed,
+            "replaced": day.replaced,
+            "files": day.files,
+            "seconds": round(day.seconds, 3),
+        }
+        context.add_asset_metadata(numbers, HISTORY, partition_key=day.day.isoformat())
+    return dg.MaterializeResult(HISTORY)
 
 
 def _rebuilt(database: Database) -> dg.MaterializeResult:

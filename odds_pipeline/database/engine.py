@@ -7,6 +7,7 @@ reading large frames. Every session is in UTC (B-36) and names itself in ``pg_st
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -89,6 +90,8 @@ class Database:
     def __init__(self, url: str | URL, *, application_name: str = "odds_pipeline") -> None:
         self.url = make_url(url) if isinstance(url, URL) else parse_url(url, setting="the database's URL")
         self._application_name = application_name
+        # libpq would send it after our own options, and the session would speak of local times and days.
+        os.environ.pop("PGTZ", None)
         # Kept, because ADBC reads the whole catalogue of types when it connects, which takes 30 to 60 ms.
         self._reader: adbc.Connection | None = None
         self._reading = threading.Lock()

@@ -142,12 +142,11 @@ def test_a_cycle_for_another_day_asks_nobody(pipeline: Pipeline, partition: str 
 @pytest.mark.parametrize(
     ("selection", "says"),
     [
-        ([HISTORY], "there is none yet"),
         ([CURRENT, HISTORY], "without odds/changes of the same run"),
         ([CHANGES, CURRENT, HISTORY], "in one run"),
         ([observations_key("betpawa")], "in one run"),
     ],
-    ids=["history alone", "without changes", "nothing scraped", "scrape alone"],
+    ids=["without changes", "nothing scraped", "scrape alone"],
 )
 def test_half_a_launch_is_refused_in_a_sentence(pipeline: Pipeline, selection: list[dg.AssetKey], says: str):
     result = pipeline.cycle(selection)

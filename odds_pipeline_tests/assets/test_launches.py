@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from odds_pipeline.assets.launches import Launch, LaunchRefused, meaning
+from odds_pipeline.assets.launches import Launch, LaunchRefused, meaning, require_today
 from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, UNMAPPED, observations_key
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -15,7 +15,10 @@ TODAY = ("2026-03-14", "2026-03-14")
 
 
 def decide(selected, partitions=None, now=NOON):
-    return meaning(frozenset(selected), partitions, now=now, grace=GRACE)
+    launch = meaning(frozenset(selected), partitions, now=now)
+    if launch is Launch.CYCLE:
+        require_today(partitions, now=now, grace=GRACE)
+    return launch
 
 
 def test_the_cycle_runs_for_today():
@@ -53,10 +56,14 @@ def test_a_cycle_for_any_other_day_or_none_says_what_to_launch_instead(partition
     assert f"Launch odds_cycle for {now.date()}" in (refusal.value.description or "")
 
 
-@pytest.mark.parametrize("partitions", [TODAY, ("2026-03-01", "2026-03-10")])
-def test_history_alone_is_refused_until_there_are_archives(partitions):
-    with pytest.raises(LaunchRefused, match="observation archive"):
-        decide({HISTORY}, partitions)
+@pytest.mark.parametrize("partitions", [TODAY, ("2026-03-01", "2026-03-10"), ("2026-03-10", "2026-03-14")])
+def test_history_alone_is_a_rebuild_of_its_days(partitions):
+    assert decide({HISTORY}, partitions) is Launch.REBUILD_DAYS
+
+
+def test_history_alone_without_a_day_is_refused():
+    with pytest.raises(LaunchRefused, match=r"names none.*a day or a range of days.*odds_cycle for 2026-03-14"):
+        decide({HISTORY})
 
 
 @pytest.mark.parametrize("partitions", [None, TODAY])
