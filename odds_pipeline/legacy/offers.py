@@ -32,6 +32,7 @@ LINE_LOST = "the line was not stored"
 LINE_UNEXPECTED = "a line where the market has none"
 LINE_DISPUTED = "home and away handicap contradict each other"
 OUTCOMES_LOST = "only part of the market's outcomes was kept"
+WHOLENESS_UNKNOWN = "whether all of the market's outcomes were kept cannot be known"
 PRICE_OF_ONE = "a price of 1.0 stood for not offered"
 
 # Why a market is refused, beside the live path's own reasons
@@ -107,9 +108,7 @@ class OfferReader:
                     return Offer((), ledger.CONFLICTING_DUPLICATE)
         if not found and not unpriced:
             return Offer((), ledger.OUTCOMES_MISSING)
-        distrust = PRICE_OF_ONE if unpriced else None
-        if self._has_lost_outcomes(bookmaker, market_id, len(pieces), len(found)):
-            distrust = OUTCOMES_LOST
+        distrust = self._loss(bookmaker, market_id, len(pieces), len(found)) or (PRICE_OF_ONE if unpriced else None)
         return Offer(tuple(found[key] for key in sorted(found)), None, distrust)
 
     def _outcome(self, bookmaker: str, market_id: str, entry: Any) -> Outcome | str | None:
@@ -142,16 +141,18 @@ class OfferReader:
                 return keys[spelling], spelling
         return OWN_KEY + name, name
 
-    def _has_lost_outcomes(self, bookmaker: str, market_id: str, pieces: int, outcomes: int) -> bool:
-        """Whether a single row of betPawa's holds fewer outcomes than a market that is laid out in several rows has.
+    def _loss(self, bookmaker: str, market_id: str, pieces: int, outcomes: int) -> str | None:
+        """Why a single row of betPawa's may not be the whole market: one laid out in several rows kept the last only.
 
         Markets that the catalogue lists without outcomes (players) or not at all cannot be seen to be whole.
         """
         if bookmaker != CANONICAL or pieces > 1:
-            return False
+            return None
         market = self._catalogue.markets.get(market_id)
         whole = len(market.outcomes) if market else 0
-        return outcomes < whole if whole > _ONE_ROW else not whole
+        if not whole:
+            return WHOLENESS_UNKNOWN
+        return OUTCOMES_LOST if whole > _ONE_ROW and outcomes < whole else None
 
 
 def _spellings(name: str) -> Iterable[str]:

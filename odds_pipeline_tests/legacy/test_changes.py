@@ -247,6 +247,15 @@ def test_the_last_row_of_a_split_market_is_not_trusted(old: OldSystem) -> None:
     assert count(found, "untrusted") == 1
 
 
+@pytest.mark.parametrize("market_id", ["129108", "99999999"])
+def test_a_row_of_players_or_of_an_unknown_market_may_be_all_that_was_kept(old: OldSystem, market_id: str) -> None:
+    old.snapshot(1, market(market_id, {"Somebody": 3.5}))
+    (reason,) = old.changes().observations["distrust"].to_list()
+    assert reason == "whether all of the market's outcomes were kept cannot be known"
+    old.snapshot(1.5, market(market_id, {"Somebody": 3.5}), market(market_id, {"Somebody Else": 4.5}))
+    assert old.changes().observations["distrust"].to_list() == [reason, None]
+
+
 def test_a_row_stored_twice_counts_once(old: OldSystem) -> None:
     old.snapshot(1, winner(1.8), winner(1.8))
     old.snapshot(1, winner(1.8))
