@@ -34,7 +34,7 @@ def copied(
 ) -> pl.DataFrame:
     """The rows of a query as its transaction sees them, in ``schema``.
 
-    Of numbers, truth values and texts; cast anything else in the query. Millions of rows take seconds.
+    Of numbers and texts; cast anything else in the query. Millions of rows take seconds.
     """
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT CSV)").format(query)) as copy:
         text = b"".join(copy)
