@@ -7,15 +7,11 @@ which files count; the table ``archive_files`` does.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeGuard
 
 import polars as pl
@@ -23,14 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs as fs
-import pyarrow.parquet as pq
 
+from odds_pipeline.archive.pending import ArchivedFile, PendingFile
 from odds_pipeline.archive.url import folder_of, without_credentials
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.settings import Settings
 
 _OWNER = "archive.txt"
-_PIECE = 1 << 20
 _FORMAT = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 )
@@ -46,16 +41,6 @@ class ArchiveDamaged(ArchiveUnusable):
 
 class ArchiveOfAnother(ArchiveUnusable):
     """The archive belongs to another odds database, whose files would be taken for orphans."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivedFile:
-    """A file as it was written: rows, size in bytes, and the SHA-256 of its bytes in hexadecimal."""
-
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
 
 
 class Archive:
@@ -134,7 +119,7 @@ class Archive:
         ``encodings``: Parquet's, by the path of a column, of those that are not to have a dictionary.
         """
         return PendingFile(
-            self,
+            self.put,
             f"{folder}/{name}",
             schema,
             level=level,
@@ -275,67 +260,6 @@ class Archive:
             ) from error
 
 
-class PendingFile:
-    """A Parquet file that is being written, in a local temporary file until ``finish`` gives it its place."""
-
-    def __init__(
-        self,
-        archive: Archive,
-        path: str,
-        schema: Mapping[str, Any],
-        *,
-        level: int,
-        row_group_rows: int,
-        encodings: Mapping[str, str],
-    ) -> None:
-        self._archive, self._path, self._columns = archive, path, list(schema)
-        self._schema = _arrow(pl.DataFrame(schema=dict(schema))).schema
-        self._row_group_rows = row_group_rows
-        self._whole = tempfile.TemporaryFile()  # noqa: SIM115
-        self._writer = pq.ParquetWriter(
-            self._whole, self._schema, compression="zstd", compression_level=level, write_page_checksum=True
-        )
-        self._rows = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._writer.close()
-        self._whole.close()
-
-    def append(self, frame: pl.DataFrame) -> None:
-        """Add rows in the file's schema; columns beyond it are left out."""
-        table = _arrow(frame.select(self._columns)).cast(self._schema)
-        if table.num_rows:
-            self._writer.write_table(table, row_group_size=self._row_group_rows)
-            self._rows += table.num_rows
-
-    def finish(self) -> ArchivedFile:
-        """Let the file appear. Raises ``ArchiveUnusable``."""
-        self._writer.close()
-        self._whole.seek(0)
-        digest = hashlib.file_digest(self._whole, "sha256").hexdigest()
-        size = self._whole.tell()
-        self._whole.seek(0)
-        self._archive.put(self._path, iter(lambda: self._whole.read(_PIECE), b""))
-        return ArchivedFile(self._path, self._rows, size, digest)
-
-
 def _is_about_content(error: BaseException | None) -> TypeGuard[OSError]:
     """Whether what was read is at fault, not the reading: the system numbers its errors, and so does S3."""
     return isinstance(error, OSError) and error.errno is None and "AWS Error" not in str(error)
-
-
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-
-
-def _column_paths(schema: pa.Schema) -> list[str]:
-    """The path of every column that Parquet makes of a schema; a list or struct has one for each leaf."""
-    empty = io.BytesIO()
-    pq.write_table(schema.empty_table(), empty)
-    columns = pq.ParquetFile(empty).schema
-    return [columns.column(number).path for number in range(len(columns))]
