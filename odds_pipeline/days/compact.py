@@ -55,17 +55,20 @@ def compact_days(database: Database, *, before: date) -> list[CompactedDay]:
 
 
 def _compacted(connection: psycopg.Connection, partition: Partition) -> CompactedDay | None:
-    was_interrupted = _drop_unfinished(connection, partition)
-    index = _key_of(connection, partition)
-    if (index.is_packed and not was_interrupted) or index.bytes < _LEAST_BYTES:
-        return None
-    name = sql.Identifier(index.name)
     try:
+        was_interrupted = _drop_unfinished(connection, partition)
+        index = _key_of(connection, partition)
+        if (index.is_packed and not was_interrupted) or index.bytes < _LEAST_BYTES:
+            return None
+        name = sql.Identifier(index.name)
         connection.execute(sql.SQL("ALTER INDEX {} SET (fillfactor = 100)").format(name))
-        connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(name))
+        try:
+            connection.execute(sql.SQL("REINDEX INDEX CONCURRENTLY {}").format(name))
+        except psycopg.errors.LockNotAvailable:
+            if not _unfinished(connection, partition):
+                connection.execute(sql.SQL("ALTER INDEX {} RESET (fillfactor)").format(name))
+            raise
     except psycopg.errors.LockNotAvailable:
-        connection.execute(sql.SQL("ALTER INDEX {} RESET (fillfactor)").format(name))
-        _drop_unfinished(connection, partition)
         return None
     return CompactedDay(partition.first_day, index.bytes, _key_of(connection, partition).bytes)
 
@@ -85,7 +88,14 @@ def _key_of(connection: psycopg.Connection, partition: Partition) -> _Index:
 
 
 def _drop_unfinished(connection: psycopg.Connection, partition: Partition) -> bool:
-    """Drop what a rebuild left that did not come to its end; return whether there was any."""
+    """Drop what a rebuild left that did not come to its end; return whether it had not put the new index in place."""
+    names = _unfinished(connection, partition)
+    for name in names:
+        connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
+    return any("_ccnew" in name for name in names)
+
+
+def _unfinished(connection: psycopg.Connection, partition: Partition) -> list[str]:
     rows = connection.execute(
         """
         SELECT relation.relname
@@ -94,6 +104,4 @@ def _drop_unfinished(connection: psycopg.Connection, partition: Partition) -> bo
         """,
         [partition.name],
     ).fetchall()
-    for (name,) in rows:
-        connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
-    return bool(rows)
+    return [name for (name,) in rows]
