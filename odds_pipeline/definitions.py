@@ -9,16 +9,16 @@ from odds_pipeline.assets.retention import retention as retention_asset
 from odds_pipeline.assets.unmapped import unmapped
 from odds_pipeline.checks.odds import check_odds
 from odds_pipeline.clock import Clock, SystemClock
-from odds_pipeline.jobs import history_partitions, legacy_import, odds_cycle, refresh_event, retention, unmapped_report
+from odds_pipeline.jobs import legacy_import, odds_cycle, prepare_days, refresh_event, retention, unmapped_report
 from odds_pipeline.partitions import history_days
 from odds_pipeline.resources import pipeline_resources
 from odds_pipeline.sensors.cycle_due import cycle_due
 from odds_pipeline.sensors.dead_runs import dead_runs
 from odds_pipeline.sensors.legacy_import_due import legacy_import_due
-from odds_pipeline.sensors.partitions_ahead import partitions_ahead
 from odds_pipeline.sensors.retention_due import retention_due
 from odds_pipeline.sensors.run_failures import run_failures
 from odds_pipeline.sensors.unmapped_due import unmapped_due
+from odds_pipeline.sensors.unprepared_days import unprepared_days
 from odds_pipeline.settings import Settings
 
 
@@ -32,8 +32,8 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
     return dg.Definitions(
         assets=[observations, odds_assets(days), retention_asset, unmapped, legacy_history],
         asset_checks=[check_odds],
-        jobs=[odds_cycle, retention, refresh_event, history_partitions, unmapped_report, legacy_import],
-        sensors=[cycle_due, retention_due, partitions_ahead, unmapped_due, run_failures, dead_runs, legacy_import_due],
+        jobs=[odds_cycle, retention, prepare_days, refresh_event, unmapped_report, legacy_import],
+        sensors=[cycle_due, retention_due, unprepared_days, unmapped_due, run_failures, dead_runs, legacy_import_due],
         resources=pipeline_resources(settings, clock),
         # Few short steps: one process each would cost more than the steps themselves.
         executor=dg.in_process_executor,

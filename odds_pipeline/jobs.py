@@ -1,4 +1,4 @@
-"""What can be launched: the cycle, the refresh of one event, history's partitions ahead, the report of unmapped types.
+"""What can be launched: the cycle, what its days need, the refresh of one event, and the jobs of other assets.
 
 The tag ``odds/job`` is what the run queue limits by (dagster.yaml): two cycles never run at once. Pools are not used:
 a run that was killed would keep its place in one until a daemon frees it, and the writer's lock is there all the same.
@@ -16,7 +16,9 @@ from odds_pipeline.bookmakers.registry import REGISTRY
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, LEGACY_HISTORY, RETENTION, UNMAPPED, observations_key
+from odds_pipeline.partitions import begun_day
 from odds_pipeline.resources import StagingRoot
 from odds_pipeline.scrape import cycle as cycles
 from odds_pipeline.settings import Settings
@@ -105,21 +107,27 @@ def refresh_event() -> None:
     refresh()
 
 
-@dg.op(description="Make the partitions of odds_history that are missing from today on.")
-def make_history_partitions(
+@dg.op(description="Make the missing partitions from today on, and the missing states of the days that have begun.")
+def prepare(
     context: dg.OpExecutionContext,
     settings: dg.ResourceParam[Settings],
     clock: dg.ResourceParam[Clock],
     database: dg.ResourceParam[Database],
+    archive: dg.ResourceParam[Archive],
 ) -> None:
-    """Make a partition for today and for each of the days ahead; those that exist are left alone."""
-    today = clock.now().date()
+    """What is there is left alone, but for states of days before which history has changed."""
+    now = clock.now()
+    today = now.date()
     with database.connect() as connection:
         made = ensure_partitions(connection, today, today + timedelta(days=settings.partition_days_ahead))
     context.log.info(f"partitions made: {', '.join(made) or 'none were missing'}")
+    for state in ensure_states(database, archive, begun_day(now, grace=settings.midnight_grace)):
+        context.log.info(
+            f"state at the beginning of {state.day}: {state.markets} markets, {state.bytes} bytes, {state.seconds} s"
+        )
 
 
-@dg.job(tags=_tags("partitions"))
-def history_partitions() -> None:
-    """Make PostgreSQL's partitions of history ahead of the days that need them."""
-    make_history_partitions()
+@dg.job(tags=_tags("days"))
+def prepare_days() -> None:
+    """Make what the days of history need: PostgreSQL's partitions ahead, and the archived state each day began with."""
+    prepare()

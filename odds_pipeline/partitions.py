@@ -39,9 +39,14 @@ def partition_of(moment: datetime) -> str:
     return moment.date().isoformat()
 
 
+def begun_day(now: datetime, *, grace: timedelta) -> date:
+    """The day that began last and whose eve is over: no cycle may begin for it any more."""
+    return (now - grace).date()
+
+
 def is_open(partition: str, *, now: datetime, grace: timedelta) -> bool:
     """Whether a cycle may run for this day: it is today, or yesterday within ``grace`` after midnight.
 
     A launch waits in the queue and may start in the next day: that is what the grace is for.
     """
-    return date.fromisoformat(partition) in {now.date(), (now - grace).date()}
+    return date.fromisoformat(partition) in {now.date(), begun_day(now, grace=grace)}

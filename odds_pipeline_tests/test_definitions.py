@@ -91,7 +91,7 @@ def test_every_sensor_runs_by_default_and_no_asset_lacks_one(repository: dg.Repo
 def test_the_sensors_are_the_ones_required(repository: dg.RepositoryDefinition):
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "cycle_due",
-        "partitions_ahead",
+        "unprepared_days",
         "retention_due",
         "unmapped_due",
         "run_failures",

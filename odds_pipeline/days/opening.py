@@ -105,11 +105,11 @@ def make_states(database: Database, archive: Archive, up_to: date, *, since: dat
     """Like ``ensure_states``, for a caller who holds the archive's lock; ``since``: no states of days before it."""
     with history_snapshot(database) as connection:
         claim_archive(connection, archive)
-        wanted = [day for day in _wanting(connection, up_to) if day >= since]
+        wanted = [day for day in states_wanted(connection, up_to) if day >= since]
     return [_make(database, archive, day) for day in wanted]
 
 
-def _wanting(connection: psycopg.Connection, up_to: date) -> list[date]:
+def states_wanted(connection: psycopg.Connection, up_to: date) -> list[date]:
     """Days, oldest first, at whose beginning there was a state that is not archived as it is now."""
     held = days_held(connection)
     retired = {file.first_day for file in named_files(connection, "history")}

@@ -115,7 +115,7 @@ def test_a_match_listed_twice_by_one_bookmaker_is_counted(filled: Pipeline):
 
 
 def test_a_missing_partition_ahead_is_named(pipeline: Pipeline):
-    assert pipeline.job("history_partitions").success
+    assert pipeline.job("prepare_days").success
     assert check(pipeline, "partitions_ahead", HISTORY).passed
     pipeline.advance(timedelta(days=1))
     found = check(pipeline, "partitions_ahead", HISTORY)

@@ -128,7 +128,7 @@ def test_after_a_month_switched_off_no_insert_fails(pipeline: Pipeline):
     """The writer makes the days that it needs, those of the kick-offs meanwhile included, and reports them."""
     pipeline.fill()
     last = pipeline.clock.moment
-    assert pipeline.job("history_partitions").success
+    assert pipeline.job("prepare_days").success
     pipeline.advance(30 * A_DAY)
     later = replace(pipeline, definitions=build_definitions(pipeline.settings, pipeline.clock))
     today = pipeline.clock.now().date()
@@ -143,7 +143,7 @@ def test_after_a_month_switched_off_no_insert_fails(pipeline: Pipeline):
     )
     assert set(stored) == {today.isoformat()} | {day.isoformat() for (day,) in kickoffs}
     assert later.instance.get_materialized_partitions(HISTORY) >= set(stored)
-    assert later.tick("partitions_ahead").run_requests, "and the days ahead are missed"
+    assert later.tick("unprepared_days").run_requests, "and the days ahead are missed"
     later.advance()
     assert later.cycle().success
 

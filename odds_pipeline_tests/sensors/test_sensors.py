@@ -1,11 +1,12 @@
 """The sensors on a real instance: what they launch, and what they say when they launch nothing."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from odds_pipeline.database.archived_files import named_files, stale_states
 from odds_pipeline.database.runs import open_run, start_run
 from odds_pipeline.metadata import UNMAPPED
 from odds_pipeline_tests.dagster_fixtures import NOON, Pipeline
@@ -72,14 +73,39 @@ def test_a_launch_that_died_before_it_opened_a_run_is_not_repeated_at_once(pipel
 
 def test_partitions_are_made_when_a_day_ahead_has_none(pipeline: Pipeline):
     """B-52: the sensor notices, its job makes them, and then there is nothing to do."""
-    assert pipeline.tick("partitions_ahead").run_requests
-    assert pipeline.job("history_partitions").success
+    assert pipeline.tick("unprepared_days").run_requests
+    assert pipeline.job("prepare_days").success
     names = pipeline.rows("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'odds_history'::regclass")
     days = {f"odds_history_202601{day}" for day in range(14, 22)}
     assert days <= {name for (name,) in names}
-    assert "every day from 2026-01-14 to 2026-01-21" in skip_reason(pipeline.tick("partitions_ahead"))
+    assert "every day until 2026-01-21 has its partition" in skip_reason(pipeline.tick("unprepared_days"))
     pipeline.clock.advance(timedelta(days=1))
-    assert pipeline.tick("partitions_ahead").run_requests
+    assert pipeline.tick("unprepared_days").run_requests
+
+
+def test_the_state_that_a_day_began_with_is_archived_when_the_day_before_is_over(pipeline: Pipeline):
+    def states() -> list[date]:
+        with pipeline.database.connect() as connection:
+            return [file.first_day for file in named_files(connection, "state") if file.stale_from is None]
+
+    pipeline.fill()
+    pipeline.clock.moment = NOON.replace(day=15, hour=0, minute=14)
+    assert pipeline.job("prepare_days").success
+    assert states() == [], "a cycle of the day before may still begin"
+    assert "every one until 2026-01-14 its state" in skip_reason(pipeline.tick("unprepared_days"))
+    pipeline.clock.advance(timedelta(minutes=1))
+    assert pipeline.tick("unprepared_days").run_requests
+    assert pipeline.job("prepare_days").success
+    assert states() == [date(2026, 1, 15)]
+    assert "every one until 2026-01-15 its state" in skip_reason(pipeline.tick("unprepared_days"))
+
+    pipeline.clock.advance(timedelta(days=1))
+    pipeline.fill()
+    with pipeline.database.connect() as connection:
+        stale_states(connection, [date(2026, 1, 14)])
+    assert pipeline.tick("unprepared_days").run_requests, "history before that day has changed"
+    assert pipeline.job("prepare_days").success
+    assert states() == [date(2026, 1, 15), date(2026, 1, 16)]
 
 
 def test_the_report_of_unmapped_markets_follows_the_first_cycle(pipeline: Pipeline):
