@@ -24,7 +24,7 @@ from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.glimpses import current_rows
 from odds_pipeline.database.models import MarketOddsCurrent, MarketOddsHistory
-from odds_pipeline.database.rebuild import rebuild_current
+from odds_pipeline.days.current import rebuild_current_across
 from odds_pipeline.days.rebuild import RebuiltDay, rebuild_days
 from odds_pipeline.days.sources import DayNotRebuildable
 from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, OWNERS, observations_key, relation_columns
@@ -114,7 +114,7 @@ def odds_assets(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         partitions = launched_partitions(context)
         launch = meaning(launched_assets(context), partitions, now=clock.now())
         if launch is Launch.REBUILD_CURRENT:
-            yield _rebuilt(database)
+            yield _rebuilt(database, archive)
             return
         assert partitions is not None
         if launch is Launch.REBUILD_DAYS:
@@ -158,8 +158,8 @@ def _rebuilt_days(context: dg.AssetExecutionContext, days: Sequence[RebuiltDay])
     return dg.MaterializeResult(HISTORY)
 
 
-def _rebuilt(database: Database) -> dg.MaterializeResult:
-    rebuilt = rebuild_current(database)
+def _rebuilt(database: Database, archive: Archive) -> dg.MaterializeResult:
+    rebuilt = rebuild_current_across(database, archive)
     rows = current_rows(database)
     return dg.MaterializeResult(
         CURRENT,

@@ -7,6 +7,7 @@ import typer
 from odds_pipeline.cli.legacy import legacy
 from odds_pipeline.cli.migrate import migrate
 from odds_pipeline.cli.parse import parse
+from odds_pipeline.cli.rebuild import rebuild
 from odds_pipeline.cli.remap import remap
 from odds_pipeline.cli.replay import replay
 from odds_pipeline.cli.retention import retention
@@ -21,6 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Football odds of three bookmakers: scraped, compared market by market, kept in PostgreSQL.",
 )
-for command in (run, up, simulate, parse, replay, remap, retention, migrate):
+for command in (run, up, simulate, parse, replay, rebuild, remap, retention, migrate):
     app.command()(command)
 app.add_typer(legacy, name="legacy")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from odds_pipeline.archive.store import ArchiveDamaged, ArchivedFile
+from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
@@ -89,11 +90,8 @@ def test_states_are_made_anew_when_earlier_days_got_other_rows(lived: Lived) -> 
         "INSERT INTO odds_history SELECT %s, market_id, 1, '\\x0200fa' FROM odds_history WHERE run_id = 1 RETURNING 1",
         [ended],
     )
-    query(
-        lived.database,
-        "UPDATE archive_files SET stale_from = %s WHERE first_day > %s AND kind = 'state' RETURNING 1",
-        [second, second],
-    )
+    with lived.database.connect() as connection:
+        stale_states(connection, [second])
     for day in days_after(lived):
         assert opening_state(lived.database, lived.archive, day).equals(replayed(lived, day))
     assert [made.day for made in ensure_states(lived.database, lived.archive, fourth)] == [third, fourth]

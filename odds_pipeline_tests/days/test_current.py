@@ -1,0 +1,38 @@
+"""Current rebuilt from all of history, also where PostgreSQL holds no row of a market any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from odds_pipeline.database.engine import Database
+from odds_pipeline.days.current import rebuild_current_across
+from odds_pipeline.days.opening import ensure_states
+from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.reading import query
+from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, DaysOfOdds
+from odds_pipeline_tests.days.live_days import current_rows
+
+
+def test_a_market_whose_last_change_left_postgresql_is_repaired_from_the_archived_state(database: Database) -> None:
+    """I1 and I8: the markets that never move have their only row in a day that is gone."""
+    archive = archive_of(database)
+    DaysOfOdds(database).write(days=3, cycles=2)
+    last_day = FIRST_DAY + timedelta(days=2)
+    ensure_states(database, archive, last_day)
+    query(database, "DELETE FROM odds_history WHERE captured_at < %s RETURNING 1", [last_day])
+    current = current_rows(database)
+    assert rebuild_current_across(database, archive).repaired == 0
+    unmoved = query(
+        database,
+        """
+        UPDATE current_odds SET state = '\\x0000fa', fingerprint = 0
+        WHERE market_id NOT IN (SELECT market_id FROM odds_history) RETURNING 1
+        """,
+    )
+    assert len(unmoved) > 3
+    assert rebuild_current_across(database, archive).repaired == len(unmoved)
+    assert current_rows(database) == current
+
+
+def test_an_empty_database_has_nothing_to_rebuild(database: Database) -> None:
+    assert rebuild_current_across(database, archive_of(database)).markets == 0
