@@ -11,7 +11,7 @@ PORT ?= 3000
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test lint bench lock clean
+.PHONY: help run up test soak lint bench lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ up: $(READY) ## Start the database, the simulator, the Dagster UI on PORT=3000 a
 
 test: $(READY) ## Run the test suite (TESTS="path -k words" narrows it)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+soak: $(READY) ## Run the tests that take many minutes
+	@$(BIN)/python -m pytest -m soak $(TESTS)
 
 lint: $(READY) ## Check style, types and layers
 	@$(BIN)/ruff check .

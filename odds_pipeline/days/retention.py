@@ -184,7 +184,14 @@ class _Retaining:
     def _retire(self, partition: Partition, bounds: Bounds) -> RetiredDay:
         for attempt in range(_STATES_MADE):
             try:
-                return retire_day(self.connection, self.database, self.archive, partition, patience=self.patience)
+                return retire_day(
+                    self.connection,
+                    self.database,
+                    self.archive,
+                    partition,
+                    first_kept=bounds.first_kept,
+                    patience=self.patience,
+                )
             except StateIsStale:
                 if attempt + 1 == _STATES_MADE:
                     raise

@@ -67,12 +67,14 @@ def retire_day(
     archive: Archive,
     partition: Partition,
     *,
+    first_kept: date | None = None,
     patience: timedelta = PATIENCE,
 ) -> RetiredDay:
     """Move one day's partition to the archive, all or nothing.
 
-    ``connection`` is the caller's own, holds the archive's lock and is in no transaction. States of later days must
-    have been made before (I8). Raises ``DayKept``, ``StateIsStale``, and ``ArchiveUnusable``.
+    ``connection`` is the caller's own, holds the archive's lock and is in no transaction. ``first_kept``: the first day
+    that stays, by default the day after; the states from there on must have been made before (I8). Raises ``DayKept``,
+    ``StateIsStale``, and ``ArchiveUnusable``.
     """
     began = time.perf_counter()
     freed = _size(connection, partition)
@@ -80,7 +82,9 @@ def retire_day(
         held = _stamp(connection, partition)
         try:
             file = _verified(database, archive, partition) if held.rows else None
-            tries, blocked = _swap_patiently(connection, partition, file, held, patience)
+            tries, blocked = _swap_patiently(
+                connection, partition, file, held, first_kept or partition.end_day, patience
+            )
         except _OtherRows:
             continue
         except Differs as differs:
@@ -120,13 +124,14 @@ def _swap_patiently(
     partition: Partition,
     file: ArchivedFile | None,
     held: Stamp,
+    first_kept: date,
     patience: timedelta,
 ) -> tuple[int, float]:
     """Try until the locks are had; return the number of tries and the longest time that readers were held up."""
     deadline = time.monotonic() + patience.total_seconds()
     tries, longest = 0, 0.0
     while True:
-        is_done, seconds = _try_to_swap(connection, partition, file, held)
+        is_done, seconds = _try_to_swap(connection, partition, file, held, first_kept)
         tries, longest = tries + 1, max(longest, seconds)
         if is_done:
             return tries, longest
@@ -139,14 +144,14 @@ def _swap_patiently(
 
 
 def _try_to_swap(
-    connection: psycopg.Connection, partition: Partition, file: ArchivedFile | None, held: Stamp
+    connection: psycopg.Connection, partition: Partition, file: ArchivedFile | None, held: Stamp, first_kept: date
 ) -> tuple[bool, float]:
     """Whether the locks were had and the day has gone, and the seconds from asking for them to the end."""
     asked = time.perf_counter()
     try:
         with connection.transaction():
             take_writer_lock(connection)
-            _require_unchanged(connection, partition, held)
+            _require_unchanged(connection, partition, held, first_kept)
             asked = time.perf_counter()
             _swap(connection, partition, file)
     except errors.LockNotAvailable:
@@ -154,11 +159,11 @@ def _try_to_swap(
     return True, time.perf_counter() - asked
 
 
-def _require_unchanged(connection: psycopg.Connection, partition: Partition, held: Stamp) -> None:
+def _require_unchanged(connection: psycopg.Connection, partition: Partition, held: Stamp, first_kept: date) -> None:
     """Under the writer's lock: nothing has come since that only this partition knows."""
     if stamp(connection, partition.name) != held:
         raise _OtherRows
-    states = named_files(connection, "state", partition.end_day)
+    states = named_files(connection, "state", first_kept)
     if any(state.stale_from is not None and state.stale_from <= partition.first_day for state in states):
         raise StateIsStale(f"history of {partition.first_day} got rows after the states of later days were archived")
 

@@ -33,9 +33,12 @@ class DaysOfOdds:
     seed: int = 1
     events: int = 4
     kickoffs: dict[str, datetime] = field(default_factory=dict)
+    written: int = 0
+    """Rows of history that the cycles have written, by their own account."""
 
     def __post_init__(self) -> None:
         self._draw = random.Random(self.seed)
+        self._lates = 0
         self._offers: dict[tuple[str, str], dict[MarketKey, dict[str, str | None]]] = {}
 
     def write(self, first: date = FIRST_DAY, days: int = 3, *, cycles: int = CYCLES_A_DAY) -> None:
@@ -53,12 +56,16 @@ class DaysOfOdds:
             for number in range(self.events)
             if (kickoff := self.kickoffs.get(str(number))) is None or at < kickoff
         ]
-        commit(self.database, Cycle(at, dict.fromkeys(("betpawa", "sportybet"), (at, True)), answers), guarded=False)
+        self._commit(Cycle(at, dict.fromkeys(("betpawa", "sportybet"), (at, True)), answers))
 
     def late(self, at: datetime) -> None:
         """Write one row at this time, of an event of its own, whatever was written before."""
         offer: dict[MarketKey, dict[str, str | None]] = {("1x2", None): {"1": self._price() or "2.0"}}
-        commit(self.database, Cycle(at, {}, [answer("bet9ja", "late", at, offer)]))
+        self._lates += 1
+        self._commit(Cycle(at, {}, [answer("bet9ja", f"late-{self._lates}", at, offer)]))
+
+    def _commit(self, cycle: Cycle) -> None:
+        self.written += commit(self.database, cycle, guarded=False).inserted_history
 
     def _offer(self, slug: str, event: str) -> dict[MarketKey, dict[str, str | None]]:
         offer = self._offers.setdefault((slug, event), {})

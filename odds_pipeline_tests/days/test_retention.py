@@ -190,7 +190,7 @@ def test_a_late_row_between_states_and_swap_is_in_the_state_that_stays(
     late = query(
         database,
         "SELECT market.id FROM markets AS market JOIN event_bookmakers AS listing "
-        "ON listing.id = event_bookmaker_id WHERE external_event_id = 'late'",
+        "ON listing.id = event_bookmaker_id WHERE external_event_id = 'late-1'",
     )
     state = opening_state(database, archive_of(database), FIRST_KEPT)
     assert {market_id for (market_id,) in late} <= set(state["market_id"])
