@@ -52,6 +52,8 @@ class PendingFile:
             # pyarrow's own annotation forgets the list of columns that its documentation names.
             use_dictionary=[path for path in _column_paths(self._schema) if path not in encodings],  # type: ignore[arg-type]
             column_encoding=dict(encodings),
+            # Few readers know other encodings of decimals than of integers.
+            store_decimal_as_integer=True,
             write_page_checksum=True,
         )
         self._rows = 0
