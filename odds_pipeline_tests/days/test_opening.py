@@ -14,8 +14,12 @@ from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
+from odds_pipeline.database.locks import archive_lock
+from odds_pipeline.database.partitions import ensure_partitions, list_partitions
 from odds_pipeline.days import opening
 from odds_pipeline.days.opening import ensure_states, history_snapshot, opening_state
+from odds_pipeline.days.retire import retire_day
+from odds_pipeline.odds.packed import OutcomeStatus, pack, unpack
 from odds_pipeline.odds.replay import HISTORY_ROWS, state_at
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.reading import query
@@ -109,6 +113,30 @@ def test_a_stale_state_is_its_own_base_when_no_other_is_left(lived: Lived) -> No
     query(lived.database, "UPDATE archive_files SET stale_from = %s WHERE kind = 'state' RETURNING 1", [second])
     query(lived.database, "DELETE FROM odds_history WHERE captured_at < %s RETURNING 1", [midnight(second)])
     assert opening_state(lived.database, lived.archive, fourth).equals(expected)
+
+
+def test_the_state_after_retired_days_of_which_no_state_is_left_comes_from_their_archive(lived: Lived) -> None:
+    """Rows that came for such a day after it was retired count too."""
+    _, second, third, fourth = lived.days
+    expected = {day: replayed(lived, day) for day in (second, third, fourth)}
+    ensure_states(lived.database, lived.archive, fourth)
+    with lived.database.connect(autocommit=True) as connection, archive_lock(connection):
+        retired = [each for each in list_partitions(connection) if each.first_day < third]
+        for partition in retired:
+            retire_day(connection, lived.database, lived.archive, partition)
+    assert len(retired) == 2
+    query(lived.database, "DELETE FROM archive_files WHERE kind = 'state' RETURNING 1")
+    for day, state in expected.items():
+        assert opening_state(lived.database, lived.archive, day).equals(state)
+        some = opening_state(lived.database, lived.archive, day, market_ids=[3, 11])
+        assert some.equals(state.filter(pl.col("market_id").is_in([3, 11])))
+    late = (7, midnight(third) - timedelta(seconds=1), 1, pack([(OutcomeStatus.ACTIVE, 4_440)]))
+    with lived.database.connect() as connection:
+        ensure_partitions(connection, second, second)
+        connection.execute("INSERT INTO odds_history VALUES (%s, %s, %s, %s)", [late[1], late[0], late[2], late[3]])
+    state = opening_state(lived.database, lived.archive, third).filter(pl.col("market_id") == 7)
+    assert state["captured_at"].to_list() == [late[1]]
+    assert unpack(state["state"][0]).outcomes[0] == (OutcomeStatus.ACTIVE, 4_440)
 
 
 def test_a_cycle_that_commits_while_a_state_is_made_leaves_it_stale(

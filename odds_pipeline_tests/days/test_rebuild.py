@@ -11,12 +11,16 @@ import pytest
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
+from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.days import rebuild
 from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.days.rebuild import rebuild_days
+from odds_pipeline.days.refold import refold
 from odds_pipeline.days.sources import DayNotRebuildable, rebuildable_days
+from odds_pipeline.odds.packed import OutcomeStatus, pack
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.cycles import running
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, current_rows, history_rows
 
@@ -199,12 +203,57 @@ def test_an_observation_file_that_is_not_what_was_written_changes_nothing(lived:
     assert history_rows(lived.database) == [row for row in before if row[1] < midnight(lived.days[3])]
 
 
+def test_rows_of_an_import_are_their_own_source(lived: Lived) -> None:
+    """They are folded with what was observed; lost, they have to be imported again."""
+    second = lived.days[1]
+    run_id = imported(lived, second)
+    before = history_rows(lived.database)
+    assert run_id in {row[2] for row in history_rows(lived.database, second)}
+    for days in ([second], lived.days):
+        with lived.database.connect() as connection:
+            connection.execute(
+                "DELETE FROM odds_history WHERE run_id <> %s AND (captured_at AT TIME ZONE 'UTC')::date = ANY(%s)",
+                [run_id, days],
+            )
+        rebuild_days(lived.database, lived.archive, days[0], days[-1], now=lived.now)
+        assert history_rows(lived.database) == before
+    empty(lived.database, second)
+    with pytest.raises(DayNotRebuildable, match=f"{second} cannot be rebuilt: the rows that were imported into it are"):
+        rebuild_days(lived.database, lived.archive, *lived.days[:2], now=lived.now)
+
+
 def test_which_days_can_be_rebuilt_is_told_without_touching_anything(lived: Lived) -> None:
     sources = rebuildable_days(lived.database, lived.archive, now=lived.now)
     assert [source.day for source in sources] == lived.days
     assert [source.why_not for source in sources] == [None] * 4
     assert [source.rows for source in sources] == [len(history_rows(lived.database, day)) for day in lived.days]
     assert all(len(source.files) >= 8 for source in sources)
+
+
+def imported(lived: Lived, day: date) -> int:
+    """Import a row an hour after midnight for every market that has one before noon; return the import's run."""
+    state = pack([(OutcomeStatus.ACTIVE, 7_770), (OutcomeStatus.INACTIVE, 0)])
+    run_id = running(lived.database, midnight(day))
+    with lived.database.connect() as connection:
+        take_writer_lock(connection)
+        ids = connection.execute(
+            """
+            INSERT INTO odds_history
+            SELECT DISTINCT %(at)s, market_id, %(run)s, %(state)s FROM odds_history WHERE captured_at < %(noon)s
+            RETURNING market_id
+            """,
+            {"at": midnight(day) + A_DAY / 24, "noon": midnight(day) + A_DAY / 2, "run": run_id, "state": state},
+        ).fetchall()
+        connection.execute(
+            """
+            INSERT INTO imported_days (source, day, run_id, rows_read, changes, untrusted, refused, superseded,
+                                       left_out, imported_at)
+            VALUES ('test', %s, %s, 1, 1, 0, 0, 0, 0, now())
+            """,
+            [day, run_id],
+        )
+        refold(connection, lived.database, lived.archive, [market_id for (market_id,) in ids], day)
+    return run_id
 
 
 def empty(database: Database, *days: date) -> None:

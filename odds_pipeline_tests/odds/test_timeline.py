@@ -22,6 +22,12 @@ def test_a_row_is_read_and_packed_in_any_order_of_keys() -> None:
     assert packed(row, ["c", "b", "a"]) == pack([(X.value, 0), (S.value, 3000), (A.value, 2000)], is_unavailable=True)
 
 
+def test_absent_outcomes_at_the_end_that_never_had_a_price_are_left_out() -> None:
+    """As the writer does: equal rows are equal bytes."""
+    assert packed(moment(0, a=(A, 2000)), ["a", "b"]) == pack([(A.value, 2000)])
+    assert packed(moment(0, a=(A, 2000), b=(X, 3000)), ["a", "b"]) == pack([(A.value, 2000), (X.value, 3000)])
+
+
 def test_a_part_is_a_market_of_its_own_that_begins_and_ends_with_its_outcomes() -> None:
     timeline = [
         moment(0, a=(A, 2000)),
