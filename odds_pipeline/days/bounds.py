@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Self
 
+import psycopg
+
+from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.settings import Settings
 
 
@@ -42,6 +45,15 @@ class Bounds:
     def keeping(self, day: date) -> Self:
         """The bounds when history of ``day`` could not be retired: its words, runs and sources stay too."""
         return replace(self, first_kept=min(self.first_kept, day), runs=min(self.runs, midnight(day)))
+
+
+def as_held(connection: psycopg.Connection, bounds: Bounds) -> Bounds:
+    """The bounds that keep what PostgreSQL still holds; under the writer's lock nothing can be added meanwhile.
+
+    A day that was retired comes back when a row comes late for it, and stays until the next run.
+    """
+    partitions = list_partitions(connection)
+    return bounds.keeping(partitions[0].first_day) if partitions else bounds
 
 
 def midnight(day: date) -> datetime:

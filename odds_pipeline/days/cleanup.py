@@ -15,7 +15,7 @@ from psycopg import sql
 
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import take_writer_lock
-from odds_pipeline.days.bounds import Bounds, midnight
+from odds_pipeline.days.bounds import Bounds, as_held, midnight
 
 _AT_ONCE = 500
 """Rows (events with all that hangs on them) deleted in one transaction: cycles wait for no longer than that takes."""
@@ -103,7 +103,7 @@ def going(connection: psycopg.Connection, bounds: Bounds) -> dict[str, int]:
 
 
 def clean_up(database: Database, bounds: Bounds) -> dict[str, int]:
-    """Delete what is older than ``bounds``; how many rows of each table went.
+    """Delete what is older than ``bounds`` and than what PostgreSQL still holds; how many rows of each table went.
 
     In small transactions, each under the writer's lock: what a cycle has just written is looked at again.
     """
@@ -119,7 +119,7 @@ def _delete_some(connection: psycopg.Connection, table: str, query: sql.Composab
     with connection.transaction():
         take_writer_lock(connection)
         some = sql.SQL("{} LIMIT {}").format(query, _AT_ONCE)
-        found = [row[0] for row in connection.execute(some, _parameters(bounds))]
+        found = [row[0] for row in connection.execute(some, _parameters(as_held(connection, bounds)))]
         if found:
             for statement in _OF_EVENTS if table == "events" else ():
                 connection.execute(statement, {"ids": found})

@@ -26,7 +26,7 @@ from odds_pipeline.days.compact import CompactedDay, compact_days
 from odds_pipeline.days.opening import make_states
 from odds_pipeline.days.preview import due_days
 from odds_pipeline.days.retire import PATIENCE, RetiredDay, StateIsStale, finish_detaching, retire_day
-from odds_pipeline.days.sweep import OutlivedFiles, forget_outlived, outlived, sweep
+from odds_pipeline.days.sweep import OutlivedFiles, forget_outlived, sweep
 from odds_pipeline.settings import Settings
 
 CleanupTrigger = Literal["scheduled", "manual"]
@@ -144,14 +144,12 @@ class _Retaining:
         bounds = Bounds.of(self.settings, self.now)
         with self.connection.transaction():
             claim_archive(self.connection, self.archive)
-        finished = finish_detaching(self.connection, self.database, self.archive)
+        finished = self._finish_detaches()
         self._retire_days(bounds)
         if self.kept:
             bounds = bounds.keeping(min(day.day for day in self.kept))
         self.deleted = clean_up(self.database, bounds)
-        with self.connection.transaction():
-            over = outlived(self.connection, bounds)
-        forget_outlived(self.connection, self.archive, over)
+        over = forget_outlived(self.connection, self.archive, bounds)
         orphans = sweep(self.connection, self.archive)
         compacted = compact_days(self.database, before=self.now.date())
         return Retained(
@@ -166,6 +164,12 @@ class _Retaining:
             compacted,
             round(time.perf_counter() - began, 3),
         )
+
+    def _finish_detaches(self) -> list[str]:
+        try:
+            return finish_detaching(self.connection, self.database, self.archive)
+        except psycopg.errors.LockNotAvailable:
+            return ["a partition that was detached half way is being read; the next run finishes it"]
 
     def _retire_days(self, bounds: Bounds) -> None:
         # The state with which the first day kept begins, before what it comes from goes (I8).

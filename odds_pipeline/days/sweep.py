@@ -16,7 +16,8 @@ import psycopg
 from odds_pipeline.archive import history, observations, states
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import Kind, NamedFile, forget_files, named_files
-from odds_pipeline.days.bounds import Bounds
+from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.days.bounds import Bounds, as_held
 
 ORPHAN_AGE = timedelta(hours=1)
 """How long a file may wait for the transaction that makes it count."""
@@ -58,11 +59,14 @@ def outlived(connection: psycopg.Connection, bounds: Bounds) -> OutlivedFiles:
     return OutlivedFiles(tuple(found))
 
 
-def forget_outlived(connection: psycopg.Connection, archive: Archive, files: OutlivedFiles) -> None:
-    """Let the files no longer count, then delete them. Raises ``ArchiveUnusable``."""
+def forget_outlived(connection: psycopg.Connection, archive: Archive, bounds: Bounds) -> OutlivedFiles:
+    """Let files whose days are over no longer count, then delete them; return them. Raises ``ArchiveUnusable``."""
     with connection.transaction():
-        forget_files(connection, [file.id for file in files.files])
-    archive.delete(file.path for file in files.files)
+        take_writer_lock(connection)
+        over = outlived(connection, as_held(connection, bounds))
+        forget_files(connection, [file.id for file in over.files])
+    archive.delete(file.path for file in over.files)
+    return over
 
 
 def orphans(connection: psycopg.Connection, archive: Archive, *, age: timedelta = ORPHAN_AGE) -> Sequence[str]:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.partitions import ensure_partitions, list_partitions
 from odds_pipeline.days import cleanup
 from odds_pipeline.days.bounds import Bounds
 from odds_pipeline.days.cleanup import clean_up, going
@@ -34,7 +35,11 @@ def events(database: Database) -> list[str]:
 
 
 def cleaned(database: Database, bounds: Bounds = BOUNDS) -> dict[str, int]:
+    """Clean up as after the days before the bounds were retired; what went, as foreseen."""
     with database.connect() as connection:
+        for partition in list_partitions(connection):
+            if partition.end_day <= bounds.first_kept:
+                connection.execute(f"DROP TABLE {partition.name}".encode())
         foreseen = going(connection, bounds)
     deleted = clean_up(database, bounds)
     assert deleted == foreseen
@@ -118,3 +123,12 @@ def test_errors_and_samples_have_retention_of_their_own(database: Database) -> N
             insert(connection, "storage_samples", sampled_at=at, total_bytes=1, table_sizes="{}")
     assert cleaned(database) == {"scrape_errors": 2, "storage_samples": 1}
     assert query(database, "SELECT count(*) FROM scrape_errors") == [(2,)]
+
+
+def test_an_event_stays_while_a_day_that_should_be_gone_holds_a_row_of_it(database: Database) -> None:
+    """A row came late for a day that was retired before: the day is there again, until the next run."""
+    write(database, "1", LONG_AGO)
+    with database.connect() as connection:
+        ensure_partitions(connection, LONG_AGO.date(), LONG_AGO.date())
+    assert clean_up(database, BOUNDS)["events"] == 0
+    assert cleaned(database)["events"] == 1
