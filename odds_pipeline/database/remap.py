@@ -1,7 +1,8 @@
 """Moving stored markets to where the catalogue, having learnt more, says that they belong: one timeline each.
 
 Current and history hang on a market's integer id, so a market whose place is free moves by changing its own row. One
-that is split, or whose place is taken already, has its history rows rewritten. Retired days keep the old ids.
+that is split, or whose place is taken already, has its history rows rewritten. Retired days keep the old ids, which
+``former_markets`` remembers.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import NamedTuple
 
 import psycopg
 
+from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, label_ids, market_type_ids, outcome_set_ids
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import take_writer_lock
-from odds_pipeline.database.partitions import list_partitions
+from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.markets.mapper import Mapper, Target
 from odds_pipeline.markets.remap import Move, moves
 from odds_pipeline.odds.replay import fingerprint_of
@@ -198,8 +200,8 @@ def _rewrite(
         names = dict(move.outcomes.values())
         place = _market_at(connection, move.target, listing_id)
         if place is None:
-            target_id = _copy_market(connection, group, move.target, market_id)
-            _store(connection, target_id, part, names, last_seen_of=market_id)
+            place = _copy_market(connection, group, move.target, market_id)
+            _store(connection, place, part, names, last_seen_of=market_id)
         elif place == market_id:
             stays = True
             _store(connection, market_id, part, names, last_seen_of=market_id)
@@ -208,10 +210,33 @@ def _rewrite(
             there = dict(zip(present.keys, present.names, strict=True))
             older = joined(part, _timeline(connection, place, present))
             _store(connection, place, older, there | {key: names[key] for key in names if key not in there})
+        _remember(connection, place, market_id)
     if not stays:
         connection.execute("DELETE FROM odds_history WHERE market_id = %s", [market_id])
         connection.execute("DELETE FROM current_odds WHERE market_id = %s", [market_id])
         connection.execute("DELETE FROM markets WHERE id = %s", [market_id])
+
+
+def _remember(connection: psycopg.Connection, market_id: int, former_id: int) -> None:
+    """Let a market's archived rows be found, and its faults be known, that bear the id it had before."""
+    ids = {"market_id": market_id, "former_id": former_id}
+    connection.execute(
+        """
+        INSERT INTO former_markets (market_id, former_id)
+        SELECT %(market_id)s, former_id FROM former_markets WHERE market_id = %(former_id)s
+        UNION SELECT %(market_id)s, %(former_id)s
+        ON CONFLICT DO NOTHING
+        """,
+        ids,
+    )
+    connection.execute(
+        """
+        INSERT INTO untrusted_spans (market_id, since, until, reason)
+        SELECT %(market_id)s, since, until, reason FROM untrusted_spans WHERE market_id = %(former_id)s
+        ON CONFLICT DO NOTHING
+        """,
+        ids,
+    )
 
 
 def _timeline(connection: psycopg.Connection, market_id: int, outcome_set: OutcomeSet) -> list[Moment]:
@@ -287,16 +312,17 @@ def _store(
     set_id = outcome_set_ids(connection, [outcome_set])[outcome_set]
     connection.execute("UPDATE markets SET outcome_set_id = %s WHERE id = %s", [set_id, market_id])
     connection.execute("DELETE FROM odds_history WHERE market_id = %s", [market_id])
-    days = {partition.first_day for partition in list_partitions(connection)}
     rows = [(moment, packed(moment, outcome_set.keys)) for moment in timeline]
+    # The last change may lie in a day that was retired: it makes the day's partition again, and is what the state of
+    # later days knows of the market (I8).
+    days = {moment.captured_at.date() for moment, _ in rows}
+    for day in sorted(days):
+        ensure_partitions(connection, day, day)
+    stale_states(connection, days)
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO odds_history (captured_at, market_id, run_id, state) VALUES (%s, %s, %s, %s)",
-            [
-                (moment.captured_at, market_id, moment.run_id, state)
-                for moment, state in rows
-                if moment.captured_at.date() in days
-            ],
+            [(moment.captured_at, market_id, moment.run_id, state) for moment, state in rows],
         )
     if not rows:
         return

@@ -9,6 +9,7 @@ from odds_pipeline.database.models.housekeeping import ArchiveFile, CleanupRun, 
 from odds_pipeline.database.models.imports import ImportedDay, UntrustedSpan
 from odds_pipeline.database.models.market_odds import (
     CurrentOdds,
+    FormerMarket,
     Market,
     MarketLabel,
     MarketSource,
@@ -54,6 +55,7 @@ __all__ = [
     "CurrentOdds",
     "Event",
     "EventBookmaker",
+    "FormerMarket",
     "ImportedDay",
     "ListingState",
     "Market",

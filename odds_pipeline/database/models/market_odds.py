@@ -90,6 +90,19 @@ class Market(Base):
     handicap_away: Mapped[Line | None]
 
 
+class FormerMarket(Base):
+    """A market whose history was rewritten under another id: rows that were archived before stand under ``former_id``.
+
+    The market itself if a part of it was moved away. No foreign key on ``former_id``: that market may be gone.
+    """
+
+    __tablename__ = "former_markets"
+    __table_args__ = (PrimaryKeyConstraint("market_id", "former_id"),)
+
+    market_id: Mapped[int] = mapped_column(ForeignKey("markets.id", ondelete="CASCADE"), autoincrement=False)
+    former_id: Mapped[int] = mapped_column(autoincrement=False)
+
+
 class CurrentOdds(Base):
     """The last known state of each market. ``captured_at`` is its last change."""
 
