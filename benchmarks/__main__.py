@@ -7,12 +7,18 @@ import shlex
 import subprocess
 import sys
 
-from . import commit, cycle, days, storage
+from . import commit, cycle, days, legacy, storage
 from .measure import say
 from .offers import SCALES
 
 #: In the order in which all of them run, with the scales they have then (none: it has no scale).
-_BENCHMARKS: dict[str, tuple[str, ...]] = {"commit": ("M", "XL"), "cycle": (), "days": (), "storage": ("S", "M", "L")}
+_BENCHMARKS: dict[str, tuple[str, ...]] = {
+    "commit": ("M", "XL"),
+    "cycle": (),
+    "days": (),
+    "legacy": (),
+    "storage": ("S", "M", "L"),
+}
 
 
 def main() -> None:
@@ -44,6 +50,8 @@ def _run(name: str, scale: str | None) -> None:
             storage.run(scale)
         case "days", _:
             days.run()
+        case "legacy", _:
+            legacy.run()
         case _:
             cycle.run()
 

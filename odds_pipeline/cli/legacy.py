@@ -54,7 +54,12 @@ def plan(
             for row in found.iter_rows(named=True):
                 typer.echo(json.dumps(row, default=str))
         else:
-            _show(found)
+            _show(found.drop("refusals", "distrusts"))
+            for day, table, refusals, distrusts in found.select("day", "table", "refusals", "distrusts").iter_rows():
+                for what, reasons in (("refused", refusals), ("untrusted", distrusts)):
+                    if reasons:
+                        counted = ", ".join(f"{each['rows']:,} {each['reason']}" for each in reasons)
+                        typer.echo(f"{day} {table}, {what}: {counted}")
 
 
 @legacy.command(name="import")
@@ -160,12 +165,12 @@ def _show(frame: pl.DataFrame) -> None:
     table = Table(*frame.columns)
     for row in frame.iter_rows():
         table.add_row(*map(_cell, row))
-    Console().print(table)
+    console = Console()
+    # Into a pipe nothing is folded away.
+    (console if console.is_terminal else Console(width=200)).print(table)
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(f"{each['reason']} {each['rows']:,}" for each in value)
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else "" if value is None else str(value)

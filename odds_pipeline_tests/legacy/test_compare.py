@@ -6,7 +6,17 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from odds_pipeline.legacy.compare import Comparison, compare_day
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.write import write_cycle
+from odds_pipeline.legacy.changes import changes_of_day
+from odds_pipeline.legacy.compare import Comparison, compare, compare_day
+from odds_pipeline.legacy.source import LegacySource
+from odds_pipeline.odds.answers import prepare
+from odds_pipeline.odds.frames import coverage_frame
+from odds_pipeline.odds.observation import OBSERVATION_SCHEMA
+from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.cycles import SETTINGS, running
+from odds_pipeline_tests.legacy.earlier_system import make_earlier_system
 from odds_pipeline_tests.legacy.hand_made import at, change, changes
 
 TOLERANCE = timedelta(minutes=10)
@@ -95,3 +105,19 @@ def test_lines_are_told_apart_and_no_line_is_not_line_0() -> None:
     over = change(at(3, 10), {"over": "1.85"}, market=("5000", None))
     found = compared([over], [over | {"line": pl.Series([0]).cast(pl.Decimal(10, 3))[0]}])
     assert [side for side, *_ in sides(found)] == ["earlier"]
+
+
+def test_two_systems_that_saw_the_same_agree_row_by_row(database: Database) -> None:
+    """What the earlier system saw, seen by our own pipeline at the same moments."""
+    with database.connect() as connection:
+        make_earlier_system(connection, schema="earlier", events=2, days=2, interval=timedelta(hours=8))
+    source = LegacySource(database, "earlier")
+    days = source.days()
+    observed = pl.concat([changes_of_day(source, day).observations for day in days]).select(*OBSERVATION_SCHEMA)
+    for (moment,), rows in observed.group_by("captured_at", maintain_order=True):
+        run_id = running(database, moment)
+        answers = prepare(rows.lazy(), coverage_frame([]), cycle_at=moment, is_delta=True)
+        write_cycle(database, archive_of(database), answers, run_id=run_id, settings=SETTINGS, now=moment)
+    found = list(compare(database, archive_of(database), source, days[0], days[-1], tolerance=timedelta(0)))
+    assert sum(day.earlier_rows for day in found) > 100
+    assert [day.differences.rows() for day in found] == [[]] * len(days)
