@@ -1,7 +1,6 @@
 """What else ends with retention: finished events, their empty tournaments, runs, errors, storage samples.
 
-What goes is said once for each table, as the query of its ids; preview counts them, cleanup deletes them. Both in the
-same order, each as if those before it had gone.
+What goes is said once for each table, as the query of its ids; preview counts them, cleanup deletes them.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from psycopg import sql
 
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.days import earlier_system
 from odds_pipeline.days.bounds import Bounds, as_held, midnight
 
 _AT_ONCE = 500
@@ -77,24 +77,32 @@ GOING: Mapping[str, sql.Composable] = {
     "storage_samples": sql.SQL("SELECT sample.id FROM storage_samples AS sample WHERE sample.sampled_at < %(samples)s"),
 }
 
-_OF_EVENTS: tuple[LiteralString, ...] = (
-    """
-    DELETE FROM current_odds USING markets, event_bookmakers AS listing
-    WHERE current_odds.market_id = markets.id AND markets.event_bookmaker_id = listing.id
-      AND listing.event_id = ANY (%(ids)s)
-    """,
-    """
-    DELETE FROM markets USING event_bookmakers AS listing
-    WHERE markets.event_bookmaker_id = listing.id AND listing.event_id = ANY (%(ids)s)
-    """,
-    "DELETE FROM event_bookmakers WHERE event_id = ANY (%(ids)s)",
-)
+DELETED = (*GOING, *earlier_system.GOING)
+"""Every table of which rows may be deleted."""
+
+#: What hangs on rows of a table and goes before them.
+_HANGING: Mapping[str, tuple[LiteralString, ...]] = {
+    "events": (
+        """
+        DELETE FROM current_odds USING markets, event_bookmakers AS listing
+        WHERE current_odds.market_id = markets.id AND markets.event_bookmaker_id = listing.id
+          AND listing.event_id = ANY (%(ids)s)
+        """,
+        """
+        DELETE FROM markets USING event_bookmakers AS listing
+        WHERE markets.event_bookmaker_id = listing.id AND listing.event_id = ANY (%(ids)s)
+        """,
+        "DELETE FROM event_bookmakers WHERE event_id = ANY (%(ids)s)",
+    ),
+    "odds_snapshots": ("DELETE FROM market_odds WHERE snapshot_id = ANY (%(ids)s)",),
+    "competitor_odds_snapshots": ("DELETE FROM competitor_market_odds WHERE snapshot_id = ANY (%(ids)s)",),
+}
 
 
-def going(connection: psycopg.Connection, bounds: Bounds) -> dict[str, int]:
+def going(connection: psycopg.Connection, database: Database, bounds: Bounds) -> dict[str, int]:
     """How many rows of each table would go."""
-    counted: dict[str, int] = {}
-    for table, query in GOING.items():
+    counted = dict.fromkeys(DELETED, 0)
+    for table, query in _going(connection, database).items():
         count = sql.SQL("SELECT count(*) FROM ({}) AS going").format(query)
         row = connection.execute(count, _parameters(bounds)).fetchone()
         assert row is not None
@@ -107,12 +115,20 @@ def clean_up(database: Database, bounds: Bounds) -> dict[str, int]:
 
     In small transactions, each under the writer's lock: what a cycle has just written is looked at again.
     """
-    deleted = dict.fromkeys(GOING, 0)
+    deleted = dict.fromkeys(DELETED, 0)
     with database.connect() as connection:
-        for table, query in GOING.items():
+        with connection.transaction():
+            queries = _going(connection, database)
+        for table, query in queries.items():
             while count := _delete_some(connection, table, query, bounds):
                 deleted[table] += count
     return deleted
+
+
+def _going(connection: psycopg.Connection, database: Database) -> Mapping[str, sql.Composable]:
+    if earlier_system.is_imported(connection, database):
+        return {**GOING, **earlier_system.GOING}
+    return GOING
 
 
 def _delete_some(connection: psycopg.Connection, table: str, query: sql.Composable, bounds: Bounds) -> int:
@@ -121,7 +137,7 @@ def _delete_some(connection: psycopg.Connection, table: str, query: sql.Composab
         some = sql.SQL("{} LIMIT {}").format(query, _AT_ONCE)
         found = [row[0] for row in connection.execute(some, _parameters(as_held(connection, bounds)))]
         if found:
-            for statement in _OF_EVENTS if table == "events" else ():
+            for statement in _HANGING.get(table, ()):
                 connection.execute(statement, {"ids": found})
             delete = sql.SQL("DELETE FROM {} WHERE id = ANY (%(ids)s)").format(sql.Identifier(table))
             connection.execute(delete, {"ids": found})

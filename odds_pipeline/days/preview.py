@@ -62,7 +62,7 @@ def preview(database: Database, archive: Archive, *, settings: Settings, now: da
             days=tuple(_going_day(connection, partition) for partition in due_days(connection, bounds)),
             outlived=outlived(connection, bounds),
             orphans=tuple(orphans(connection, archive)) if is_there else (),
-            tables=going(connection, bounds),
+            tables=going(connection, database, bounds),
         )
 
 

@@ -21,7 +21,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import archive_lock
 from odds_pipeline.database.partitions import Partition
 from odds_pipeline.days.bounds import Bounds
-from odds_pipeline.days.cleanup import GOING, clean_up
+from odds_pipeline.days.cleanup import DELETED, clean_up
 from odds_pipeline.days.compact import CompactedDay, compact_days
 from odds_pipeline.days.opening import make_states
 from odds_pipeline.days.preview import due_days
@@ -235,7 +235,11 @@ def _close(
                 status = %(status)s, error_message = %(amiss)s, completed_at = %(completed_at)s,
                 duration_seconds = %(seconds)s, history_deleted = %(history)s, scrape_runs_deleted = %(scrape_runs)s,
                 scrape_errors_deleted = %(scrape_errors)s, events_deleted = %(events)s,
-                tournaments_deleted = %(tournaments)s, storage_samples_deleted = %(storage_samples)s,
+                tournaments_deleted = %(tournaments)s, odds_deleted = %(odds_snapshots)s,
+                competitor_odds_deleted = %(competitor_odds_snapshots)s,
+                competitor_events_deleted = %(competitor_events)s,
+                competitor_tournaments_deleted = %(competitor_tournaments)s,
+                storage_samples_deleted = %(storage_samples)s,
                 oldest_odds_date = (SELECT min(captured_at) FROM odds_history),
                 oldest_match_date = (SELECT min(kickoff) FROM events)
             WHERE id = %(id)s
@@ -247,7 +251,7 @@ def _close(
                 "completed_at": retaining.now + timedelta(seconds=seconds),
                 "seconds": seconds,
                 "history": sum(day.rows for day in retaining.retired),
-                **(dict.fromkeys(GOING, 0) | dict(retaining.deleted)),
+                **(dict.fromkeys(DELETED, 0) | dict(retaining.deleted)),
             },
         )
 

@@ -11,6 +11,7 @@ from odds_pipeline.database.partitions import ensure_partitions, list_partitions
 from odds_pipeline.days import cleanup
 from odds_pipeline.days.bounds import Bounds
 from odds_pipeline.days.cleanup import clean_up, going
+from odds_pipeline.legacy.source import LegacySource
 from odds_pipeline.settings import Settings
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
@@ -40,7 +41,7 @@ def cleaned(database: Database, bounds: Bounds = BOUNDS) -> dict[str, int]:
         for partition in list_partitions(connection):
             if partition.end_day <= bounds.first_kept:
                 connection.execute(f"DROP TABLE {partition.name}".encode())
-        foreseen = going(connection, bounds)
+        foreseen = going(connection, database, bounds)
     deleted = clean_up(database, bounds)
     assert deleted == foreseen
     return {table: count for table, count in deleted.items() if count}
@@ -132,3 +133,42 @@ def test_an_event_stays_while_a_day_that_should_be_gone_holds_a_row_of_it(databa
         ensure_partitions(connection, LONG_AGO.date(), LONG_AGO.date())
     assert clean_up(database, BOUNDS)["events"] == 0
     assert cleaned(database)["events"] == 1
+
+
+def imported(database: Database, *days: date) -> None:
+    with database.connect() as connection:
+        for day in days:
+            connection.execute(
+                "INSERT INTO imported_days VALUES (%s, %s, 1, 1, 1, 0, 0, 0, 0, %s)",
+                [LegacySource(database).name, day, NOW],
+            )
+
+
+def test_snapshots_of_an_earlier_system_end_when_all_of_their_days_are_imported(database: Database) -> None:
+    write(database, "1", LONG_AGO)
+    days = [date(2026, 2, 1), date(2026, 2, 2), NOW.date()]
+    with database.connect() as connection:
+        (event_id,) = connection.execute("SELECT id FROM events").fetchone() or (0,)
+        words = {"source": "sportybet", "name": "Cup", "external_id": "1"}
+        tournament_id = insert(connection, "competitor_tournaments", sport_id=1, **words)
+        teams = {"home_team": "A", "away_team": "B", "kickoff": LONG_OVER, "sportradar_id": "1"}
+        rival = insert(
+            connection, "competitor_events", tournament_id=tournament_id, betpawa_event_id=event_id, **words, **teams
+        )
+        market = {"betpawa_market_id": "1", "betpawa_market_name": "1x2", "outcomes": "[]"}
+        for day in days:
+            own = insert(connection, "odds_snapshots", event_id=event_id, bookmaker_id=1, captured_at=day)
+            insert(connection, "market_odds", snapshot_id=own, **market)
+            other = insert(connection, "competitor_odds_snapshots", competitor_event_id=rival, captured_at=day)
+            insert(connection, "competitor_market_odds", snapshot_id=other, **market)
+    imported(database, *days[:2])
+    assert cleaned(database) == {"scrape_runs": 1}, "a day that is not imported keeps them all"
+    imported(database, days[2])
+    assert cleaned(database) == {"odds_snapshots": 2, "competitor_odds_snapshots": 2}
+    for table in ("odds_snapshots", "competitor_odds_snapshots", "market_odds", "competitor_market_odds"):
+        assert query(database, f"SELECT count(*) FROM {table}") == [(1,)], table
+    later = Bounds.of(Settings(), NOW + timedelta(days=30))
+    assert cleaned(database, later) == {"odds_snapshots": 1, "competitor_odds_snapshots": 1}
+    assert cleaned(database, later) == {"competitor_events": 1}
+    assert cleaned(database, later) == {"events": 1, "tournaments": 1, "competitor_tournaments": 1}
+    assert cleaned(database, later) == {}

@@ -19,6 +19,7 @@ from odds_pipeline.database.locks import try_cycle_lock
 from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.days import retention as retention_module
 from odds_pipeline.days.bounds import Bounds
+from odds_pipeline.days.cleanup import DELETED
 from odds_pipeline.days.opening import ensure_states, opening_state
 from odds_pipeline.days.preview import preview
 from odds_pipeline.days.retention import Retained, retain
@@ -48,7 +49,7 @@ def run(database: Database, **options: Any) -> Retained:
 
 
 def counts(database: Database) -> dict[str, int]:
-    tables = ("odds_history", "scrape_runs", "scrape_errors", "events", "tournaments", "storage_samples", "markets")
+    tables = (*DELETED, "odds_history", "markets")
     return {table: query(database, f"SELECT count(*) FROM {table}")[0][0] for table in tables}
 
 
