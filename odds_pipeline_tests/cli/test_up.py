@@ -1,149 +1,55 @@
-"""``odds-pipeline up`` as a user starts it: the real webserver, the real daemon, and launches through both."""
+"""``odds-pipeline up`` as a user starts it, after days in the past: webserver, daemon, and launches through both."""
+
+from __future__ import annotations
 
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import httpx
 import psutil
-import psycopg
 import pytest
 
-from odds_pipeline.database.embedded import EmbeddedServer
+from odds_pipeline_tests.cli.running_up import Up, wait_for
+from odds_pipeline_tests.conftest import directory_for_a_server
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("ODDS_", "DAGSTER"))}
-_TIMEOUT_S = 240
-
-_REPOSITORY = {"repositoryLocationName": "odds_pipeline", "repositoryName": "__repository__"}
-
-_LAUNCH_RUN = """
-mutation($params: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $params) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  }
-}
-"""
-_LAUNCH_BACKFILL = """
-mutation($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
-  }
-}
-"""
-_RUNS = """
-query($tags: [ExecutionTag!]) {
-  runsOrError(filter: {tags: $tags}) {
-    ... on Runs { results { runId status tags { key value } } }
-  }
-}
-"""
-_FAILURES = """
-query($runId: ID!) {
-  logsForRun(runId: $runId) {
-    ... on EventConnection { events { ... on ExecutionStepFailureEvent { error { message causes { message } } } } }
-  }
-}
-"""
-
-
-@dataclass
-class Up:
-    """A running ``up``."""
-
-    process: subprocess.Popen[str]
-    port: int
-    data_dir: Path
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        answer = httpx.post(
-            f"http://127.0.0.1:{self.port}/graphql", json={"query": query, "variables": variables}, timeout=60
-        ).json()
-        assert "errors" not in answer, answer
-        return answer["data"]
-
-    def rows(self, query: Any) -> list[tuple[Any, ...]]:
-        with EmbeddedServer.ensure(self.data_dir) as server, psycopg.connect(server.url()) as connection:
-            return connection.execute(query).fetchall()
-
-    def materialize(self, assets: list[list[str]], day: str | None = None) -> dict[str, Any]:
-        """Launch assets as one run, as the UI does; the run once it is over."""
-        tags = [{"key": "launch", "value": uuid4().hex}]
-        launched = self.ask(
-            _LAUNCH_RUN,
-            params={
-                "selector": _REPOSITORY
-                | {"pipelineName": "__ASSET_JOB", "assetSelection": [{"path": path} for path in assets]},
-                "mode": "default",
-                "executionMetadata": {
-                    "tags": tags + ([{"key": "dagster/partition", "value": day}] if day is not None else [])
-                },
-            },
-        )["launchPipelineExecution"]
-        assert launched["__typename"] == "LaunchRunSuccess", launched
-        (run,) = self._over(tags, expected=1)
-        return run
-
-    def backfill_assets(self, assets: list[list[str]], days: list[str], *, runs: int) -> list[dict[str, Any]]:
-        """Launch a backfill of assets for days; its ``runs`` runs once they are over."""
-        return self._backfill(
-            {"assetSelection": [{"path": path} for path in assets], "partitionNames": days}, runs=runs
-        )
-
-    def backfill_job(self, job: str, days: list[str]) -> dict[str, dict[str, Any]]:
-        """Launch a backfill of a job for days; its runs by day once they are over."""
-        selector = {"partitionSetName": f"{job}_partition_set", "repositorySelector": _REPOSITORY}
-        found = self._backfill({"selector": selector, "partitionNames": days}, runs=len(days))
-        # One asset of the job has single-run backfills, so even one day arrives as a range.
-        first_day = "dagster/asset_partition_range_start"
-        return {next(tag["value"] for tag in run["tags"] if tag["key"] == first_day): run for run in found}
-
-    def _backfill(self, params: dict[str, Any], *, runs: int) -> list[dict[str, Any]]:
-        launched = self.ask(_LAUNCH_BACKFILL, params=params)["launchPartitionBackfill"]
-        assert launched["__typename"] == "LaunchBackfillSuccess", launched
-        return self._over([{"key": "dagster/backfill", "value": launched["backfillId"]}], expected=runs)
-
-    def _over(self, tags: list[dict[str, str]], *, expected: int) -> list[dict[str, Any]]:
-        def over() -> list[dict[str, Any]]:
-            runs = self.ask(_RUNS, tags=tags)["runsOrError"]["results"]
-            is_over = len(runs) == expected and all(run["status"] in ("SUCCESS", "FAILURE") for run in runs)
-            return runs if is_over else []
-
-        return wait_for(over)
-
-    def failure(self, run_id: str) -> str:
-        return str(self.ask(_FAILURES, runId=run_id)["logsForRun"]["events"])
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"not within {_TIMEOUT_S} s")
+CLI = [sys.executable, "-m", "odds_pipeline.cli"]
+TODAY = datetime.now(UTC).date()
+PAST = [(TODAY - timedelta(days=back)).isoformat() for back in (5, 4, 3, 2, 1)]
+"""The days in which cycles have run, one each, before anything was started."""
+NEVER = [(TODAY - timedelta(days=back)).isoformat() for back in (9, 8)]
+REBUILT = [*PAST[1:], TODAY.isoformat()]
+HISTORY = ["odds", "history"]
+DAY = "(captured_at AT TIME ZONE 'UTC')::date::text"
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    from odds_pipeline_tests.conftest import directory_for_a_server
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("up") / "up.log"
     with directory_for_a_server() as data_dir, log.open("w") as output:
+        environment = CLEAN | {"ODDS_DATA_DIR": str(data_dir), "ODDS_SIMULATOR_EVENTS": "3"}
+        begun = f"{PAST[0]}T23:30Z"
+        lived = subprocess.run(
+            [*CLI, "run", "--start", begun, "--interval", "1d", "--cycles", str(len(PAST))],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert lived.returncode == 0, lived.stderr
+        assert f"Days of history: {PAST[0]} to {PAST[-1]}." in lived.stdout
         process = subprocess.Popen(
-            [sys.executable, "-m", "odds_pipeline.cli", "up", "--port", str(port)],
-            env=CLEAN | {"ODDS_DATA_DIR": str(data_dir), "ODDS_SIMULATOR_EVENTS": "3"},
+            [*CLI, "up", "--port", str(port)],
+            env=environment,
             stdout=output,
             stderr=output,
             text=True,
@@ -159,37 +65,105 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             process.wait(60)
 
 
-def test_the_daemon_runs_cycles_by_itself(up: Up):
-    """C1, C3: from workspace.yaml and dagster.yaml, without anybody launching anything."""
-    ((trigger, status),) = wait_for(
-        lambda: up.rows("SELECT trigger, status FROM scrape_runs WHERE completed_at IS NOT NULL")
+def history(up: Up) -> set[tuple[Any, ...]]:
+    return set(up.rows("SELECT market_id, captured_at, run_id, state FROM odds_history"))
+
+
+def test_cycles_of_the_past_are_runs_of_their_own_days(up: Up):
+    """Their odds lie in the simulated time, and Dagster shows each day as materialized by its run."""
+    runs = up.rows(
+        "SELECT dagster_run_id, cycle_at FROM scrape_runs WHERE trigger = 'manual' ORDER BY cycle_at LIMIT 5"
     )
-    assert (trigger, status) == ("scheduled", "completed")
+    assert [f"{cycle_at:%Y-%m-%d %H:3}" for _, cycle_at in runs] == [f"{day} 23:3" for day in PAST]
+    shown = {(each["run"], each["day"]) for each in up.materializations(HISTORY, PAST)}
+    assert {(run, f"{cycle_at:%Y-%m-%d}") for run, cycle_at in runs} <= shown
+    ((first, last),) = up.rows(
+        "SELECT min(captured_at), max(captured_at) FROM odds_history WHERE run_id IN (SELECT id FROM scrape_runs "
+        "WHERE dagster_run_id = %s)",
+        runs[0][0],
+    )
+    assert timedelta() < first - runs[0][1] <= last - runs[0][1] < timedelta(minutes=20)
 
 
-def test_each_launch_from_the_ui_does_what_the_table_says(up: Up):
-    """The rows of the table of launches, through the real webserver, run queue and daemon."""
-    wait_for(lambda: up.rows("SELECT FROM scrape_runs WHERE completed_at IS NOT NULL"))
-    today = datetime.now(UTC).date().isoformat()
-    past = [(datetime.now(UTC).date() - timedelta(days=back)).isoformat() for back in (3, 2)]
+def test_the_daemon_runs_cycles_by_itself(up: Up):
+    """C1, C3: from workspace.yaml and dagster.yaml, without anybody launching anything; the clock is right again."""
+    scheduled = "SELECT status FROM scrape_runs WHERE completed_at IS NOT NULL AND trigger = 'scheduled'"
+    assert wait_for(lambda: up.rows(scheduled))[0] == ("completed",)
+    assert up.rows("SELECT clock_offset FROM pipeline_settings") == [(timedelta(),)]
 
-    cycles = up.backfill_job("odds_cycle", [past[0], today])
-    assert cycles[today]["status"] == "SUCCESS"
-    assert cycles[past[0]]["status"] == "FAILURE"
-    assert f"Launch odds_cycle for {today}" in up.failure(cycles[past[0]]["runId"])
+
+def test_days_are_prepared_by_the_daemon(up: Up):
+    """Each day that has begun gets the state it began with, those of the past included."""
+    states = "SELECT first_day::text FROM archive_files WHERE kind = 'state' AND stale_from IS NULL ORDER BY 1"
+    wait_for(lambda: [day for (day,) in up.rows(states)] == REBUILT)
+
+
+@dataclass
+class Launched:
+    """Runs that were launched together, over by now, and history as it was before them."""
+
+    before: set[tuple[Any, ...]]
+    lost: int
+    cycles: dict[str, dict[str, Any]]
+    rebuild: dict[str, Any]
+    without_source: dict[str, Any]
+    current: dict[str, Any]
+    both: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def launched(up: Up) -> Launched:
+    """Every row of the table of launches at once: a backfill goes on while a cycle does."""
+    wait_for(lambda: up.rows("SELECT FROM scrape_runs WHERE completed_at IS NOT NULL AND trigger = 'scheduled'"))
+    before = history(up)
+    lost = up.rows(f"DELETE FROM odds_history WHERE {DAY} = %s RETURNING 1", PAST[3])
+    rebuild = up.backfill_assets([HISTORY], REBUILT)
+    cycles = up.backfill_job("odds_cycle", [NEVER[0], TODAY.isoformat()])
+    without_source = up.backfill_assets([HISTORY], NEVER)
+    current = up.materialize([["odds", "current"]])
+    both = up.materialize([["odds", "current"], HISTORY], TODAY.isoformat())
+    return Launched(before, len(lost), cycles(), rebuild(1)[0], without_source(1)[0], current(), both())
+
+
+def test_a_cycle_is_launched_for_today_and_refused_for_another_day(up: Up, launched: Launched):
+    """As a backfill of the job, which Dagster would run for each day and call materialized."""
+    today, past = launched.cycles[TODAY.isoformat()], launched.cycles[NEVER[0]]
+    assert today["status"] == "SUCCESS"
+    assert past["status"] == "FAILURE"
+    assert f"Launch odds_cycle for {TODAY}" in up.failure(past["runId"])
     dagster_run_ids = {run_id for (run_id,) in up.rows("SELECT dagster_run_id FROM scrape_runs")}
-    assert cycles[today]["runId"] in dagster_run_ids
-    assert cycles[past[0]]["runId"] not in dagster_run_ids, "for a past day nobody was asked"
+    assert today["runId"] in dagster_run_ids
+    assert past["runId"] not in dagster_run_ids, "for a past day nobody was asked"
+    assert up.materializations(HISTORY, NEVER) == []
 
-    (rebuild,) = up.backfill_assets([["odds", "history"]], past, runs=1)
-    assert rebuild["status"] == "FAILURE"
-    assert "there is none yet" in up.failure(rebuild["runId"])
 
-    assert up.materialize([["odds", "current"]])["status"] == "SUCCESS"
+def test_a_range_of_days_is_rebuilt_in_one_run_while_a_cycle_goes_on(up: Up, launched: Launched):
+    """Today is among the days, and one of them had lost its rows."""
+    rebuild = launched.rebuild
+    assert rebuild["status"] == "SUCCESS", up.failure(rebuild["runId"])
+    told = {each["day"]: each for each in up.materializations(HISTORY, REBUILT) if each["run"] == rebuild["runId"]}
+    assert sorted(told) == REBUILT
+    assert {day: (each["added"], each["removed"], each["replaced"]) for day, each in told.items()} == {
+        day: (launched.lost if day == PAST[3] else 0, 0, 0) for day in REBUILT
+    }
+    after = history(up)
+    assert launched.before <= after
+    assert {captured_at.date() for _, captured_at, _, _ in after - launched.before} <= {TODAY}
+    rows = dict(up.rows(f"SELECT {DAY}, count(*) FROM odds_history GROUP BY 1"))
+    assert {day: told[day]["dagster/partition_row_count"] for day in PAST[1:]} == {day: rows[day] for day in PAST[1:]}
 
-    both = up.materialize([["odds", "current"], ["odds", "history"]], today)
-    assert both["status"] == "FAILURE"
-    assert "without odds/changes of the same run" in up.failure(both["runId"])
+
+def test_a_day_without_a_source_fails_with_a_sentence(up: Up, launched: Launched):
+    run = launched.without_source
+    assert run["status"] == "FAILURE"
+    assert f"{NEVER[0]} cannot be rebuilt" in up.failure(run["runId"])
+    assert PAST[0] in up.failure(run["runId"]), "it says which days can be"
+
+
+def test_current_alone_is_rebuilt_and_current_with_history_is_refused(up: Up, launched: Launched):
+    assert launched.current["status"] == "SUCCESS"
+    assert launched.both["status"] == "FAILURE"
+    assert "without odds/changes of the same run" in up.failure(launched.both["runId"])
 
 
 def test_a_child_that_dies_is_reported_and_stops_the_rest(up: Up):
