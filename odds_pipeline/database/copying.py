@@ -1,8 +1,7 @@
-"""Frames by COPY, to and from the server, inside a transaction of the caller's: for many rows."""
+"""Frames to the server by COPY, inside a transaction of the caller's: for many rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from io import BytesIO
 
 import polars as pl
@@ -25,17 +24,3 @@ def copy_rows(connection: psycopg.Connection, table: str, rows: pl.DataFrame) ->
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(text.getbuffer())
-
-
-def copied(
-    connection: psycopg.Connection,
-    query: sql.Composable,
-    schema: Mapping[str, pl.DataType | type[pl.DataType]],
-) -> pl.DataFrame:
-    """The rows of a query as its transaction sees them, in ``schema``.
-
-    Of numbers and texts; cast anything else in the query. Millions of rows take seconds.
-    """
-    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT CSV)").format(query)) as copy:
-        text = b"".join(copy)
-    return pl.read_csv(text, has_header=False, schema=dict(schema)) if text else pl.DataFrame(schema=dict(schema))

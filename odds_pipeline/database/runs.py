@@ -34,9 +34,7 @@ def open_run(database: Database, *, trigger: Trigger, now: datetime, dagster_run
     return row[0]
 
 
-def start_run(
-    database: Database, run_id: int, *, now: datetime, settings: Settings, catalogue_version: str | None = None
-) -> None:
+def start_run(database: Database, run_id: int, *, now: datetime, settings: Settings) -> None:
     """Mark a run as running, and tell the views the settings in force and how far ``now`` is from the server's clock.
 
     A difference of less than a minute is none: clocks of two machines, and the time that a statement takes.
@@ -46,10 +44,10 @@ def start_run(
             """
             UPDATE scrape_runs
             SET status = 'running', started_at = %(now)s, heartbeat_at = %(now)s, cycle_at = %(now)s,
-                catalogue_version = %(version)s
+                catalogue_version = (SELECT catalogue_version FROM pipeline_settings)
             WHERE id = %(run_id)s AND status = 'pending'
             """,
-            {"now": now, "version": catalogue_version, "run_id": run_id},
+            {"now": now, "run_id": run_id},
         )
         connection.execute(
             """

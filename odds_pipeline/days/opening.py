@@ -14,6 +14,7 @@ from datetime import date
 import polars as pl
 import psycopg
 import pyarrow.dataset as ds
+from psycopg import sql
 
 from odds_pipeline.archive.states import read_state, write_state
 from odds_pipeline.archive.store import Archive
@@ -125,7 +126,8 @@ def days_held(connection: psycopg.Connection) -> set[date]:
     return {
         partition.first_day
         for partition in list_partitions(connection)
-        if connection.execute(f'SELECT FROM "{partition.name}" LIMIT 1'.encode()).fetchone() is not None
+        if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(partition.name))).fetchone()
+        is not None
     }
 
 

@@ -15,7 +15,6 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from odds_pipeline.database.copying import copied
 from odds_pipeline.markets.mapper import CANONICAL, Mapper, UnidentifiedMarket
 from odds_pipeline.markets.remap import Move, moves
 from odds_pipeline.odds.fold import STEPS
@@ -108,7 +107,7 @@ class Placing:
             return
         query = sql.SQL(
             """
-            SELECT market.id, bookmaker.slug, listing.external_event_id, type.betpawa_market_id, market.line,
+            SELECT market.id, bookmaker.slug, listing.external_event_id, type.betpawa_market_id, market.line::text,
                    source.source_market_id, source.source_specifier
             FROM unnest({}::text[], {}::text[]) AS met (slug, external_event_id)
             JOIN bookmakers AS bookmaker ON bookmaker.slug = met.slug
@@ -119,7 +118,8 @@ class Placing:
             JOIN market_sources AS source ON source.id = market.source_id
             """
         ).format(*(sql.Literal(listings[name].to_list()) for name in _LISTING))
-        markets = copied(self._connection, query, _MARKETS).with_columns(pl.col("line").cast(LINE))
+        rows = self._connection.execute(query).fetchall()
+        markets = pl.DataFrame(rows, schema=dict(_MARKETS), orient="row").with_columns(pl.col("line").cast(LINE))
         self._markets = pl.concat([self._markets, markets])
         self._listings = pl.concat([self._listings, listings])
 
@@ -133,8 +133,7 @@ class Placing:
         kinds = rows.group_by(_KIND).agg(pl.col("outcomes").explode().drop_nulls().unique()).with_row_index("kind")
         told, parts = self._judged(kinds)
         rows = rows.join(kinds.drop("outcomes"), on=_KIND, nulls_equal=True, maintain_order="left")
-        stays = rows.join(told, on="kind", how="anti").join(self._places(rows), on="row", how="inner")
-        elsewhere = rows.drop(_PLACE).join(stays, on="row", how="anti")
+        elsewhere = rows.drop(_PLACE)
         named = self._places(elsewhere.join(told.select("kind", *_PLACE).unique(), on="kind"))
         # Parts that the observation says nothing of are not offered.
         silent = self._places(elsewhere.join(parts, on="kind"), same_source=True)
@@ -153,6 +152,12 @@ class Placing:
             .with_columns(pl.col("outcomes").fill_null([]))
             .join(rows.select("row", "captured_at", "run_id"), on="row")
         )
+        # Stored after the remap, by a replay of older files, a market still is where the file says.
+        partly = told.join(kinds, on=["kind", *_PLACE], how="semi", nulls_equal=True).select("kind").unique()
+        lost = offered.join(named, on=["row", *_PLACE], how="anti", nulls_equal=True).select("row")
+        may_stay = pl.concat([rows.join(partly, on="kind", how="anti").select("row"), lost]).unique()
+        stays = rows.join(may_stay, on="row", how="semi").join(self._places(rows), on="row")
+        moved = moved.join(pl.concat([stays.select("row"), lost]), on="row", how="anti")
         placed = pl.concat([each.select("row", *STEPS) for each in (moved, stays)])
         self._require_all(rows.join(placed, on="row", how="anti"))
         return placed

@@ -166,7 +166,7 @@ def _scrape(
     remap_if_learnt(database, mapper, now=cycle_at)
     run_id = open_run(database, trigger=trigger, now=cycle_at, dagster_run_id=dagster_run_id)
     with failing_run(database, run_id, clock=clock):
-        start_run(database, run_id, now=cycle_at, settings=settings, catalogue_version=mapper.version)
+        start_run(database, run_id, now=cycle_at, settings=settings)
         staging = Staging(staging_root, run_id)
         collected = asyncio.run(
             collect(

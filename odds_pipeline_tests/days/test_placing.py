@@ -102,12 +102,22 @@ def test_a_market_that_was_scraped_under_both_ids_is_rebuilt_as_one(database: Da
 
 def test_cycles_after_the_remap_are_rebuilt_with_those_before(database: Database) -> None:
     commit(database, 0, {DRAW_NO_BET: {"1": "1.50", "2": "2.40"}})
-    mapper = Mapper.load()
-    remap(database, mapper, now=NOW)
+    remap(database, Mapper.load(), now=NOW)
     commit(database, 13, {MAPPED: {"4704": "1.60", "4705": "2.30"}})
-    with database.connect() as connection:
-        connection.execute("UPDATE scrape_runs SET catalogue_version = %s WHERE id = 2", [mapper.version])
     commit(database, 14, {})
+    assert rebuilds_to_the_same(database, DAY, NEXT)
+
+
+def test_markets_that_a_replay_stored_by_older_names_are_rebuilt_under_these(database: Database) -> None:
+    """Until the next remap: the catalogue would place them elsewhere, or some of their outcomes."""
+    mapped_with_own: MarketKey = ("4703", None)
+    with database.connect() as connection:
+        connection.execute("UPDATE pipeline_settings SET catalogue_version = %s", [Mapper.load().version])
+    commit(database, 0, {DRAW_NO_BET: {"1": "1.50", "2": "2.40"}, TEAM_TOTALS: {"OH": "2.00", "UA": "1.45"}})
+    commit(database, 13, {DRAW_NO_BET: {"1": "1.60", "2": None}})
+    assert rebuilds_to_the_same(database, DAY, NEXT)
+    commit(database, 15, {mapped_with_own: {"4704": "1.60", "bet9ja:2": "2.30"}})
+    commit(database, 16, {mapped_with_own: {"4704": "1.60", "bet9ja:2": "2.40"}})
     assert rebuilds_to_the_same(database, DAY, NEXT)
 
 
