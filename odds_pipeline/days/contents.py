@@ -7,6 +7,7 @@ share no code, so a fault in either shows.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import NamedTuple
 
@@ -48,6 +49,14 @@ class Markets(NamedTuple):
     last: int
 
 
+class _Slice(NamedTuple):
+    """Some markets of a partition: their rows as ``_rows`` has them, and their words as ``_words`` has them."""
+
+    markets: Markets
+    rows: pl.DataFrame
+    words: pl.DataFrame
+
+
 class Differs(Exception):
     """What a file of the archive says is not what PostgreSQL holds; the message says in what."""
 
@@ -63,8 +72,8 @@ def stamp(connection: psycopg.Connection, partition: str) -> Stamp:
 def write_part(database: Database, archive: Archive, partition: str, day: date) -> ArchivedFile:
     """Write what a partition holds as one more part of its day. Raises ``Differs`` and ``ArchiveUnusable``."""
     with begin_part(archive, day) as file:
-        for markets in _slices(database, partition):
-            file.append(_plain(_rows(database, partition, markets), _words(database, partition, markets)))
+        for _, rows, words in _slices(database, partition):
+            file.append(_plain(rows, words))
         return file.finish()
 
 
@@ -75,9 +84,7 @@ def require_same(database: Database, archive: Archive, partition: str, file: Arc
     """
     archive.require(file)
     stored, archived = ContentHash(), ContentHash()
-    for markets in _slices(database, partition):
-        words = _words(database, partition, markets)
-        rows = _rows(database, partition, markets)
+    for markets, rows, words in _slices(database, partition):
         part = read_part(archive, file.path, *markets)
         if part.height != rows.height:
             raise Differs(
@@ -96,13 +103,32 @@ def require_same(database: Database, archive: Archive, partition: str, file: Arc
     return stored
 
 
-def _slices(database: Database, partition: str) -> Iterator[Markets]:
-    """The markets of a partition in their order, cut into parts of about ``_ROWS_AT_ONCE`` rows."""
+def _slices(database: Database, partition: str) -> Iterator[_Slice]:
+    """What a partition holds, in slices of about ``_ROWS_AT_ONCE`` rows in the order of the markets.
+
+    Each is read while the caller works on the one before it.
+    """
+    with ThreadPoolExecutor(1) as reading:
+        ahead: Future[_Slice] | None = None
+        for markets in _bounds(database, partition):
+            following = reading.submit(_slice, database, partition, markets)
+            if ahead is not None:
+                yield ahead.result()
+            ahead = following
+        if ahead is not None:
+            yield ahead.result()
+
+
+def _slice(database: Database, partition: str, markets: Markets) -> _Slice:
+    return _Slice(markets, _rows(database, partition, markets), _words(database, partition, markets))
+
+
+def _bounds(database: Database, partition: str) -> list[Markets]:
     query = sql.SQL("SELECT market_id, count(*) AS rows FROM {} GROUP BY market_id")
     markets = database.read_frame(query.format(sql.Identifier(partition))).sort("market_id")
     parts = markets.with_columns(part=pl.col("rows").cum_sum() // _ROWS_AT_ONCE).group_by("part", maintain_order=True)
-    for _, first, last in parts.agg(first=pl.col("market_id").min(), last=pl.col("market_id").max()).iter_rows():
-        yield Markets(first, last)
+    bounds = parts.agg(first=pl.col("market_id").min(), last=pl.col("market_id").max())
+    return [Markets(first, last) for _, first, last in bounds.iter_rows()]
 
 
 def _rows(database: Database, partition: str, markets: Markets) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions, list_partitions
 from odds_pipeline.days import cleanup
 from odds_pipeline.days.bounds import Bounds
-from odds_pipeline.days.cleanup import clean_up, going
+from odds_pipeline.days.cleanup import DELETED, clean_up, going
 from odds_pipeline.legacy.source import LegacySource
 from odds_pipeline.settings import Settings
 from odds_pipeline_tests.database.cycles import answer, commit
@@ -172,3 +172,25 @@ def test_snapshots_of_an_earlier_system_end_when_all_of_their_days_are_imported(
     assert cleaned(database, later) == {"competitor_events": 1}
     assert cleaned(database, later) == {"events": 1, "tournaments": 1, "competitor_tournaments": 1}
     assert cleaned(database, later) == {}
+
+
+def test_every_table_ends_with_retention_or_says_why_it_stays(database: Database) -> None:
+    """R20: a table that comes to be must be thought of here."""
+    goes_with_another = {
+        *("markets", "current_odds", "event_bookmakers", "listing_state"),  # their event
+        *("untrusted_spans", "former_markets"),  # their market
+        "scrape_coverage",  # its run
+        *("market_odds", "competitor_market_odds"),  # their snapshot
+    }
+    moves = {"odds_history", "archive_files"}
+    stays = {
+        *("sports", "bookmakers", "pipeline_settings"),  # a few rows
+        *("market_types", "market_labels", "market_sources", "outcome_sets"),  # words that all events share
+        *("cleanup_runs", "storage_alerts", "imported_days"),  # what was done, a few rows a day
+    }
+    tables = query(
+        database,
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
+        "AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'",
+    )
+    assert {name for (name,) in tables} == {*DELETED, *goes_with_another, *moves, *stays}
