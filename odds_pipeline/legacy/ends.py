@@ -1,22 +1,30 @@
-"""When imported markets end: at their kick-off, or where our own pipeline took over and did not have them.
+"""Where an imported timeline ends: at our own first complete answer, or at the kick-off.
 
-An earlier system has stopped: no later answer of it will say that a market is gone. So the import says it, by the same
-rule as a cycle (``odds/absence.py``).
+From our first complete answer on the state of a market is what history said of it before the import, whatever the
+import puts before that; a market that history did not have then was not on offer. And an earlier system has stopped: no
+later answer of it will say that a match has begun, so the import says it, as a cycle would (``odds/absence.py``).
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import polars as pl
 import psycopg
 
+from odds_pipeline.archive.store import Archive
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.history import between, of_markets, read_history
 from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.days.opening import opening_state
 from odds_pipeline.legacy.markets import Placed
 from odds_pipeline.odds.packed import UNAVAILABLE
 
-#: A market and the moment from which it is no longer offered.
-ENDS = {"market_id": pl.Int32, "captured_at": pl.Datetime("us", "UTC")}
+#: A market, the moment from which nothing imported counts, and its state then: one of ``UNAVAILABLE`` alone says that
+#: it is gone, with whatever outcomes it had.
+ENDS = {"market_id": pl.Int32, "captured_at": pl.Datetime("us", "UTC"), "state": pl.Binary}
+
+_GONE = bytes([UNAVAILABLE])
 
 
 def note_listings(connection: psycopg.Connection, changes: pl.DataFrame, *, now: datetime) -> None:
@@ -56,11 +64,10 @@ def note_listings(connection: psycopg.Connection, changes: pl.DataFrame, *, now:
     )
 
 
-def ends_of(connection: psycopg.Connection, placed: Placed) -> pl.DataFrame:
-    """The ends (ENDS) of the placed markets.
+def ends_of(database: Database, connection: psycopg.Connection, archive: Archive, placed: Placed) -> pl.DataFrame:
+    """The ends (ENDS) of the placed markets, as history stands before the import.
 
-    Of a listing that is our own, markets that we have never had are gone at its first complete answer; those of a
-    listing that only an earlier system knew end at the kick-off that ``note_listings`` found passed.
+    Of a listing that only an earlier system knew, the kick-off that ``note_listings`` found passed.
     """
     markets = placed.changes.select("market_id", "listing_id").unique()
     rows = connection.execute(
@@ -73,22 +80,45 @@ def ends_of(connection: psycopg.Connection, placed: Placed) -> pl.DataFrame:
     listings = pl.DataFrame(
         rows, schema={"listing_id": pl.Int32, "first_confirmed_at": moment, "unlisted_at": moment}, orient="row"
     )
-    is_new = pl.col("market_id").is_in(placed.new_markets.implode())
-    end = (
-        pl.when(pl.col("first_confirmed_at").is_null())
-        .then("unlisted_at")
-        .when(is_new)
-        .then("first_confirmed_at")
-        .alias("captured_at")
+    ended = markets.join(listings, on="listing_id", how="inner")
+    is_ours = pl.col("first_confirmed_at").is_not_null()
+    ours = ended.filter(is_ours).select("market_id", captured_at="first_confirmed_at")
+    others = ended.filter(~is_ours, pl.col("unlisted_at").is_not_null()).select("market_id", captured_at="unlisted_at")
+    before = ours.join(placed.new_markets.to_frame("market_id"), on="market_id", how="anti")
+    days = before.group_by(pl.col("captured_at").dt.date().alias("day"))
+    states = [_states_at(database, connection, archive, part) for _, part in days]
+    known = pl.concat([pl.DataFrame(schema=ENDS), *states]).select("market_id", "state")
+    return (
+        pl.concat([ours, others])
+        .join(known, on="market_id", how="left")
+        .with_columns(pl.col("state").fill_null(_GONE))
+        .select(pl.col(name).cast(kind) for name, kind in ENDS.items())
+        .sort("market_id")
     )
-    ended = markets.join(listings, on="listing_id", how="inner").select("market_id", end).drop_nulls()
-    return ended.select(pl.col(name).cast(kind) for name, kind in ENDS.items()).sort("market_id")
+
+
+def _states_at(
+    database: Database, connection: psycopg.Connection, archive: Archive, ends: pl.DataFrame
+) -> pl.DataFrame:
+    """The states of markets at moments (market_id, captured_at) of one UTC day, in ENDS; of those that have one."""
+    day: date = ends["captured_at"].dt.date()[0]
+    market_ids = ends["market_id"].to_list()
+    before = opening_state(database, archive, day, connection=connection, market_ids=market_ids)
+    within = read_history(connection, between(day, day + timedelta(days=1)), of_markets(market_ids))
+    return (
+        pl.concat([before, within])
+        .join(ends, on="market_id", suffix="_end")
+        .filter(pl.col("captured_at") <= pl.col("captured_at_end"))
+        .sort("captured_at")
+        .unique("market_id", keep="last")
+        .select("market_id", captured_at="captured_at_end", state="state")
+    )
 
 
 def end_markets(connection: psycopg.Connection, ends: pl.DataFrame, *, after: date, run_id: int) -> pl.DataFrame:
-    """Write the ends that lie after the day ``after``, where the market is offered until then; return those (ENDS).
+    """Write the ends that lie after the day ``after``, where the state until then is another; return those (ENDS).
 
-    Their states are no more than a mark that the market is gone, for the refold to complete.
+    They are for the refold to complete.
     """
     later = ends.filter(pl.col("captured_at").dt.date() > after)
     for day in later["captured_at"].dt.date().unique().sort():
@@ -96,16 +126,18 @@ def end_markets(connection: psycopg.Connection, ends: pl.DataFrame, *, after: da
     rows = connection.execute(
         """
         INSERT INTO odds_history (captured_at, market_id, run_id, state)
-        SELECT ended.captured_at, ended.market_id, %s, %s
-        FROM unnest(%s::int[], %s::timestamptz[]) AS ended (market_id, captured_at)
-        WHERE NOT (
-            SELECT odds_is_unavailable(history.state) FROM odds_history AS history
-            WHERE history.market_id = ended.market_id AND history.captured_at <= ended.captured_at
+        SELECT ended.captured_at, ended.market_id, %s, ended.state
+        FROM unnest(%s::int[], %s::timestamptz[], %s::bytea[]) AS ended (market_id, captured_at, state)
+        CROSS JOIN LATERAL (
+            SELECT history.state FROM odds_history AS history
+            WHERE history.market_id = ended.market_id AND history.captured_at < ended.captured_at
             ORDER BY history.captured_at DESC LIMIT 1
-        )
+        ) AS before
+        WHERE CASE WHEN odds_is_unavailable(ended.state) THEN NOT odds_is_unavailable(before.state)
+                   ELSE before.state <> ended.state END
         ON CONFLICT DO NOTHING
-        RETURNING market_id, captured_at
+        RETURNING market_id, captured_at, state
         """,
-        [run_id, bytes([UNAVAILABLE]), later["market_id"].to_list(), later["captured_at"].to_list()],
+        [run_id, *(later[name].to_list() for name in ENDS)],
     ).fetchall()
     return pl.DataFrame(rows, schema=ENDS, orient="row")

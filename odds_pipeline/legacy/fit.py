@@ -21,6 +21,7 @@ from odds_pipeline.database.history import between, difference, of_markets, outc
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.legacy.markets import Placed
 from odds_pipeline.odds.fold import STEPS, fold, steps_of
+from odds_pipeline.odds.replay import HISTORY_ROWS
 
 _ROW = ["market_id", "captured_at"]
 
@@ -44,7 +45,7 @@ def fitted(
     day: date,
     run_id: int,
 ) -> Fit:
-    """Fit the changes of ``run_id`` into the day; ``ends`` (market_id, captured_at) are when markets end.
+    """Fit the changes of ``run_id`` into the day; ``ends`` (ENDS) are where the imported timelines do.
 
     Rows that the run left in PostgreSQL before are replaced by what it says now; those of a retired day stay as they
     are.
@@ -59,9 +60,7 @@ def fitted(
     changes = placed.changes.with_columns(run_id=pl.lit(run_id, dtype=pl.Int32)).select(*STEPS)
     steps = pl.concat([given, changes.join(given, on=_ROW, how="anti", maintain_order="left")])
     due = ends.filter(pl.col("captured_at").dt.date() == day).join(steps, on=_ROW, how="anti")
-    ended = due.with_columns(
-        run_id=pl.lit(run_id, dtype=pl.Int32), outcomes=pl.lit([], dtype=STEPS["outcomes"])
-    ).select(*STEPS)
+    ended = steps_of(due.with_columns(run_id=pl.lit(run_id, dtype=pl.Int32)).select(*HISTORY_ROWS), sets)
     opening = opening_state(database, archive, day, connection=connection, market_ids=market_ids)
     rows = fold(opening, pl.concat([steps, ended]).sort(_ROW, maintain_order=True), sets)
     rows = rows.join(retired, on=_ROW, how="anti")

@@ -1,4 +1,4 @@
-"""Which days of an earlier system were not imported (R18): a question over them must not be answered in silence."""
+"""Which days of an earlier system were imported and which not: no question over these is answered in silence (R18)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ def unimported_days(
     days = [day for day in source.days() if first <= day <= last]
     if not days:
         return []
-    with database.borrow() as connection:
-        rows = connection.execute("SELECT day FROM imported_days WHERE source = %s", [source.name]).fetchall()
-    imported = {day for (day,) in rows}
+    imported = imported_days(database, source.name)
     return [day for day in days if day not in imported]
+
+
+def imported_days(database: Database, source: str) -> set[date]:
+    """The UTC days that were imported of the source of this name."""
+    with database.borrow() as connection:
+        rows = connection.execute("SELECT day FROM imported_days WHERE source = %s", [source]).fetchall()
+    return {day for (day,) in rows}

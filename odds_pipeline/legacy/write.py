@@ -17,7 +17,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from odds_pipeline.archive.store import Archive
-from odds_pipeline.database.archived_files import claim_archive, stale_states
+from odds_pipeline.database.archived_files import claim_archive
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import apply_sent, send
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
@@ -27,6 +27,7 @@ from odds_pipeline.legacy.ends import end_markets, ends_of, note_listings
 from odds_pipeline.legacy.fit import fitted
 from odds_pipeline.legacy.markets import place_listings, place_markets
 from odds_pipeline.legacy.source import LegacySource
+from odds_pipeline.legacy.unimported import imported_days
 from odds_pipeline.legacy.untrusted import mark_untrusted
 from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline.settings import Settings
@@ -75,13 +76,18 @@ def import_days(
 ) -> list[ImportedDay]:
     """Import each of the UTC days, both included, that the earlier system has data of; oldest first.
 
-    ``now`` is the pipeline clock's time: an event whose kick-off lies before it is no longer offered. A failure leaves
-    the days before it imported. Raises what reading the source raises, and ``UnknownBookmaker``.
+    Later days that were imported before are imported again when an older one brought anything new: they may say that
+    a market is gone which was not known then. ``now`` is the pipeline clock's time: an event whose kick-off lies before
+    it is no longer offered. A failure leaves the days before it imported. Raises what reading the source raises, and
+    ``UnknownBookmaker``.
     """
     imported: list[ImportedDay] = []
     mapper = Mapper.load()
+    known = imported_days(database, source.name)
     for day in source.days():
-        if first <= day <= last:
+        is_asked_for = first <= day <= last
+        stands_on_new_rows = day > last and day in known and any(earlier.added for earlier in imported)
+        if is_asked_for or stands_on_new_rows:
             found = changes_of_day(source, day, mapper=mapper)
             done = import_day(
                 database,
@@ -156,25 +162,23 @@ class _DayImport:
         kept = unknown_to_us.filter("is_trusted") if self.leave_out else unknown_to_us
         placed = place_markets(self.database, self.connection, kept)
         note_listings(self.connection, placed.changes, now=self.now)
-        ends = ends_of(self.connection, placed)
+        ends = ends_of(self.database, self.connection, self.archive, placed)
         run_id = before[0] if before is not None else self._open_run(kept["listing_id"].n_unique())
         fit = fitted(self.database, self.connection, self.archive, placed, ends, day=self.day, run_id=run_id)
         send(self.connection, fit.difference)
-        apply_sent(self.connection)
+        written = apply_sent(self.connection)
         mark_untrusted(self.connection, fit.rows, placed.changes, day=self.day)
         later = end_markets(self.connection, ends, after=self.day, run_id=run_id)
         touched = pl.concat([fit.difference["market_id"], later["market_id"]]).unique().sort()
-        if not touched.is_empty():
-            refold(self.connection, self.database, self.archive, touched.to_list(), since=self.day)
-            stale_states(self.connection, {self.day, *later["captured_at"].dt.date()})
-        done = {what: fit.difference.filter(pl.col("what") == what).height for what in ("added", "removed", "replaced")}
+        # The day itself is folded; what follows it now stands on another state.
+        refold(self.connection, self.database, self.archive, touched.to_list(), since=self.day + timedelta(days=1))
         imported = self._imported(
             run_id,
             superseded=changes.height - unknown_to_us.height,
             left_out=unknown_to_us.height - kept.height,
-            added=done["added"] + later.height,
-            removed=done["removed"],
-            replaced=done["replaced"],
+            added=sum(changed.added for changed in written) + later.height,
+            removed=sum(changed.removed for changed in written),
+            replaced=sum(changed.replaced for changed in written),
         )
         if before is None or not touched.is_empty():
             self._close(imported)

@@ -144,6 +144,15 @@ def test_importing_everything_again_changes_nothing(imported: Import) -> None:
     assert rebuild_current(imported.database).repaired == 0, "current is where history ends (I1)"
 
 
+def test_days_imported_in_any_order_give_the_same_history(imported: Import, database: Database) -> None:
+    """Also of markets that the earlier system says are gone before the day is imported on which they were there."""
+    days = imported.source.days()
+    for day in (*days[1::2], *reversed(days[::2])):
+        import_days(database, archive_of(database), imported.source, day, day, settings=Settings(), now=NOW)
+    assert timelines(database) == timelines(imported.database)
+    assert rebuild_current(database).repaired == 0
+
+
 def test_no_row_repeats_the_one_before(imported: Import) -> None:
     """I2, over the borders of days."""
     for states in timelines(imported.database).values():

@@ -1,4 +1,4 @@
-"""In whatever order days are imported, and before, between or after cycles: the same history comes out."""
+"""Days imported before, between or after cycles: the same history comes out."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def by_key(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 @given(
     earlier=seen(),
     ours=st.lists(_offers.filter(bool), min_size=0, max_size=2),
-    order=st.permutations([*DAYS, "ours"]),
+    began=st.integers(0, len(DAYS)),
 )
-def test_every_order_gives_the_same_history(
-    database: Database, earlier: Seen, ours: list[Mapping[str, str | None]], order: list[int | str]
+def test_cycles_before_between_and_after_imports_give_the_same_history(
+    database: Database, earlier: Seen, ours: list[Mapping[str, str | None]], began: int
 ) -> None:
     histories = []
-    for steps in ([*DAYS, "ours"], order):
+    for steps in ([*DAYS, "ours"], [*DAYS[:began], "ours", *DAYS[began:]]):
         event = str(next(_event))
         for number, step in enumerate(steps):
             # Before ours began the earlier system had seen nothing of later; what it saw afterwards does not count.

@@ -157,6 +157,20 @@ def test_our_own_first_row_goes_when_it_repeats_the_imported_state(database: Dat
     assert rebuild_current(database).repaired == 0
 
 
+def test_our_own_row_that_repeated_one_day_is_there_again_when_the_next_differs(database: Database) -> None:
+    live(database, at(5, 9), {WINNER: {"1": "1.85"}})
+    imported(database, 3, change(at(3, 10), {"1": "1.85"}))
+    assert timeline(database) == [(at(3, 10), {"1": "1.85"})]
+    imported(database, 4, change(at(4, 10), {"1": "1.95"}))
+    assert timeline(database) == [
+        (at(3, 10), {"1": "1.85"}),
+        (at(4, 10), {"1": "1.95"}),
+        (at(5, 9), {"1": "1.85"}),
+    ]
+    assert current(database)[MARKET].outcomes == {"1": "1.85"}
+    assert rebuild_current(database).repaired == 0
+
+
 def test_a_suspended_price_is_carried_from_the_import_into_our_own_rows(database: Database) -> None:
     live(database, at(5, 9), {WINNER: {"1": "1.90", "2": None}})
     imported(database, 3, change(at(3, 10), {"1": "1.85", "2": "4.00"}))
