@@ -19,7 +19,7 @@ from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, label_ids, market_type_ids, outcome_set_ids
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import take_writer_lock
-from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.database.partitions import ensure_partitions, list_partitions
 from odds_pipeline.markets.mapper import Mapper, Target
 from odds_pipeline.markets.remap import Move, moves
 from odds_pipeline.odds.replay import fingerprint_of
@@ -208,6 +208,9 @@ def _rewrite(
         else:
             present = _outcome_set(connection, place)
             there = dict(zip(present.keys, present.names, strict=True))
+            # In retired days the market that is there may have rows that begin before what is stored of it.
+            held = {partition.first_day for partition in list_partitions(connection)}
+            part = [moment for moment in part if moment.captured_at.date() in held]
             older = joined(part, _timeline(connection, place, present))
             _store(connection, place, older, there | {key: names[key] for key in names if key not in there})
         _remember(connection, place, market_id)

@@ -14,6 +14,7 @@ from odds_pipeline.archive.history import HISTORY_SCHEMA
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import NamedFile
 from odds_pipeline.database.engine import Database
+from odds_pipeline.days.moved_rows import OWN_COLUMNS, is_as_today, placed, timelines
 from odds_pipeline.days.wanted import WantedMarkets, has_line, known_markets
 from odds_pipeline.odds.observation import OUTCOME_FIELDS
 from odds_pipeline.odds.shown import ODDS_ROWS
@@ -30,12 +31,12 @@ def archived_history(
     since: datetime,
     until: datetime,
 ) -> pl.DataFrame:
-    """The files' rows in the time (``until`` excluded), in ``ODDS_ROWS`` and no order.
+    """The files' rows in the time (``until`` excluded), but for rewritten markets, in ``ODDS_ROWS`` and no order.
 
     Raises ``ArchiveDamaged``, ``ArchiveUnusable``.
     """
     captured_at = pc.field("captured_at")
-    meant = _of_markets(markets.ids, markets.gone)
+    meant = _of_markets(sorted(set(markets.ids) - set(markets.rewritten_ids)), markets.gone)
     if meant is None:
         return pl.DataFrame(schema=dict(ODDS_ROWS))
     rows = _read(archive, files, meant & (captured_at >= pc.scalar(since)) & (captured_at < pc.scalar(until)))
@@ -94,23 +95,42 @@ def _last(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("captured_at").unique("market_id", keep="last")
 
 
+def rewritten_history(
+    database: Database, archive: Archive, files: Sequence[NamedFile], markets: WantedMarkets, until: datetime
+) -> pl.DataFrame:
+    """All rows before ``until`` of the markets that a remap split or joined, in ``ODDS_ROWS`` and no order.
+
+    Raises ``ArchiveDamaged``, ``ArchiveUnusable``, ``MarketUnknown``.
+    """
+    ids = [*markets.rewritten_ids, *markets.formers["former_id"].unique()]
+    rows = _read(archive, files, pc.field("market_id").isin(ids) & (pc.field("captured_at") < pc.scalar(until)))
+    with database.borrow() as connection:
+        found = placed(connection, rows)
+    return _in_todays_words(timelines(found.filter(pl.col("market_id").is_in(markets.rewritten_ids))), markets)
+
+
 def _told(database: Database, markets: WantedMarkets, rows: pl.DataFrame) -> pl.DataFrame:
-    """Archived rows in ``ODDS_ROWS``: of known markets in today's words, of those that are gone in the file's."""
+    """Archived rows in ``ODDS_ROWS``: of known markets in today's words, of those that are gone in the file's.
+
+    Rows of rewritten markets are left to ``rewritten_history``.
+    """
+    rows = rows.filter(~pl.col("market_id").is_in(markets.rewritten_ids))
     known = rows.join(markets.words.select("market_id"), on="market_id", how="semi")
     others = rows.join(known.select("market_id").unique(), on="market_id", how="anti").filter(has_line(markets.wanted))
-    if not others.is_empty():
+    is_same = is_as_today(known, markets)
+    told = [known.filter(is_same).select(OWN_COLUMNS)]
+    if not (others.is_empty() and is_same.all()):
         with database.borrow() as connection:
             elsewhere = known_markets(connection, others["market_id"].unique().to_list())
+            moved = placed(connection, known.filter(~is_same))
         others = others.filter(~pl.col("market_id").is_in(elsewhere))
-    return pl.concat([_in_todays_words(known, markets).select(*ODDS_ROWS), others.select(*ODDS_ROWS)])
+        told.append(moved.filter(pl.col("former_id") == pl.col("market_id")).select(OWN_COLUMNS))
+    return pl.concat([_in_todays_words(pl.concat(told), markets), others.select(*ODDS_ROWS)])
 
 
 def _in_todays_words(rows: pl.DataFrame, markets: WantedMarkets) -> pl.DataFrame:
-    words = markets.words
-    numbered = rows.select("market_id", "outcomes", "is_unavailable", "captured_at", "run_id", "is_trusted").join(
-        words, on="market_id", how="left"
-    )
-    numbered = numbered.with_row_index("row")
+    """Rows of known markets (``OWN_COLUMNS``) in ``ODDS_ROWS``."""
+    numbered = rows.join(markets.words, on="market_id", how="left").with_row_index("row")
     names = markets.sets.explode("keys", "names").rename({"keys": "key", "names": "name_today"})
     outcomes = (
         numbered.select("row", "outcome_set_id", "outcomes")

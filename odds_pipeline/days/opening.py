@@ -16,6 +16,7 @@ import psycopg
 import pyarrow.dataset as ds
 from psycopg import sql
 
+from odds_pipeline.archive.history import HISTORY_SCHEMA
 from odds_pipeline.archive.states import read_state, write_state
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import (
@@ -30,6 +31,8 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import between, history_snapshot, of_markets, outcome_sets, read_history
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
 from odds_pipeline.database.partitions import list_partitions
+from odds_pipeline.days.moved_rows import placed
+from odds_pipeline.days.wanted import known_markets
 from odds_pipeline.odds.fold import STEPS, fold, steps_of
 from odds_pipeline.odds.replay import HISTORY_ROWS
 
@@ -171,18 +174,43 @@ def _with_retired(
     market_ids: Sequence[int] | None,
 ) -> pl.DataFrame:
     """The rows of a retired day, those that PostgreSQL holds besides included, made again from the day's opening."""
-    where = None if market_ids is None else ds.field("market_id").isin(list(market_ids))
-    parts = [
-        archive.read(file.path, columns=[*STEPS, "is_unavailable"], where=where)
-        for file in named_files(connection, "history", day, day)
-    ]
-    archived = pl.concat(parts).with_columns(
-        outcomes=pl.when("is_unavailable").then(pl.lit([], dtype=STEPS["outcomes"])).otherwise("outcomes")
-    )
+    archived = _archived_steps(connection, archive, named_files(connection, "history", day, day), market_ids)
     ids = {*archived["market_id"].unique(), *rows["market_id"].unique()}
     sets = outcome_sets(connection, list(ids))
-    steps = pl.concat([archived.select(pl.col(name).cast(kind) for name, kind in STEPS.items()), steps_of(rows, sets)])
+    steps = pl.concat([archived, steps_of(rows, sets)])
     return fold(opening, steps.join(sets, on="market_id", how="semi"), sets)
+
+
+def _archived_steps(
+    connection: psycopg.Connection, archive: Archive, files: Sequence[NamedFile], market_ids: Sequence[int] | None
+) -> pl.DataFrame:
+    """What the files say as STEPS, of the markets that there are today."""
+    where = None
+    if market_ids is not None:
+        formers = connection.execute(
+            "SELECT former_id FROM former_markets WHERE market_id = ANY (%s)", [list(market_ids)]
+        ).fetchall()
+        where = ds.field("market_id").isin([*market_ids, *(former_id for (former_id,) in formers)])
+    rows = pl.concat(
+        archive.read(file.path, columns=[*STEPS, "is_unavailable"], where=where).cast(pl.Schema(STEPS))
+        for file in files
+    )
+    # Markets that moved since, which is rare: their words are needed to tell where to.
+    sets = outcome_sets(connection, rows["market_id"].unique().to_list())
+    keys = pl.col("outcomes").list.eval(pl.element().struct.field("key"))
+    is_strange = pl.col("keys").is_null() | (keys.list.set_difference("keys").list.len() > 0)
+    strange = rows.join(sets, on="market_id", how="left").filter(is_strange)["market_id"].unique()
+    moved = known_markets(connection, strange.to_list())
+    if moved:
+        is_moved = ds.field("market_id").isin(moved)
+        words = pl.concat(archive.read(file.path, where=is_moved).cast(pl.Schema(HISTORY_SCHEMA)) for file in files)
+        # First, so that of one moment the market's own row counts.
+        told = placed(connection, words).select("is_unavailable", *STEPS)
+        rows = pl.concat([told.select(rows.columns), rows.filter(~pl.col("market_id").is_in(moved))])
+    if market_ids is not None:
+        rows = rows.filter(pl.col("market_id").is_in(list(market_ids)))
+    vanished = pl.when("is_unavailable").then(pl.lit([], dtype=STEPS["outcomes"])).otherwise("outcomes")
+    return rows.with_columns(outcomes=vanished).select(*STEPS)
 
 
 def _last(rows: pl.DataFrame) -> pl.DataFrame:

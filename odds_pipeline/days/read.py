@@ -20,7 +20,7 @@ from odds_pipeline.archive.store import Archive, ArchiveDamaged
 from odds_pipeline.database.archived_files import NamedFile, named_files
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import history_snapshot, midnight, of_markets, read_history
-from odds_pipeline.days.archived_rows import archived_history, archived_states
+from odds_pipeline.days.archived_rows import archived_history, archived_states, rewritten_history
 from odds_pipeline.days.wanted import ANY_LINE, Wanted, WantedMarkets, find_markets
 from odds_pipeline.odds.replay import HISTORY_ROWS
 from odds_pipeline.odds.shown import ODDS_ROWS, shown
@@ -32,6 +32,7 @@ T = TypeVar("T")
 UnimportedDays = Callable[[date, date], list[date]]
 """Which of the UTC days between two, both included, an earlier system holds that were not imported."""
 
+_KEY = ["market_id", "captured_at"]
 _MANY = 5_000
 """Markets from which on the state at the day's beginning is read rather than each market's last row looked up."""
 
@@ -95,7 +96,7 @@ def _history(
     database: Database, archive: Archive, wanted: Wanted, since: datetime, until: datetime, last_day: date
 ) -> pl.DataFrame:
     with history_snapshot(database) as connection:
-        files = named_files(connection, "history", since.date(), last_day)
+        archived = named_files(connection, "history", last_day=last_day)
         markets = find_markets(connection, wanted)
         is_within = sql.SQL("captured_at >= {} AND captured_at < {}").format(since, until)
         stored = pl.DataFrame(schema=dict(HISTORY_ROWS))
@@ -103,9 +104,14 @@ def _history(
             stored = read_history(connection, of_markets(markets.ids), is_within)
         spans = _untrusted_spans(connection, stored)
     rows = [_shown(stored, spans, markets)]
+    files = [file for file in archived if file.last_day >= since.date()]
     if files:
         rows.append(archived_history(database, archive, files, markets, since, until))
-    return pl.concat(rows).sort("market_id", "captured_at")
+    if archived and not markets.formers.is_empty():
+        rewritten = rewritten_history(database, archive, archived, markets, until)
+        # What a remap stored anew, in the day of its time, stands in the archive under the former id.
+        rows.append(rewritten.filter(pl.col("captured_at") >= since).join(rows[0], on=_KEY, how="anti"))
+    return pl.concat(rows).sort(_KEY)
 
 
 def _state_at(database: Database, archive: Archive, wanted: Wanted, moment: datetime) -> tuple[pl.DataFrame, bool]:
@@ -120,6 +126,8 @@ def _state_at(database: Database, archive: Archive, wanted: Wanted, moment: date
         settled = last if not files else last.filter(pl.col("captured_at") >= midnight(kept_since))
         unsettled = sorted(set(markets.ids) - set(settled["market_id"])) if files or is_from_base else []
         spans = _untrusted_spans(connection, markets.words)
+    if files and not markets.formers.is_empty():
+        unsettled = sorted(set(unsettled) - set(markets.rewritten_ids))
     if unsettled and base is not None:
         last = _latest(pl.concat([last, read_state(archive, base.path, unsettled)]))
         unsettled = []
@@ -129,6 +137,9 @@ def _state_at(database: Database, archive: Archive, wanted: Wanted, moment: date
     if files and (unsettled or gone is not None):
         archived = archived_states(database, archive, files, markets, moment, last, unsettled, gone)
         rows = _latest(pl.concat([rows, archived]))
+    if files and not markets.formers.is_empty():
+        rewritten = rewritten_history(database, archive, files, markets, moment + timedelta(microseconds=1))
+        rows = _latest(pl.concat([rewritten, rows]))
     is_whole = markets.gone is None and rows.height == len(markets.ids)
     return rows.sort("market_id"), is_whole
 
@@ -197,7 +208,7 @@ def _shown(rows: pl.DataFrame, spans: pl.DataFrame, markets: WantedMarkets) -> p
 
 
 def _latest(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort("market_id", "captured_at").unique("market_id", keep="last")
+    return rows.sort(_KEY, maintain_order=True).unique("market_id", keep="last")
 
 
 def _twice(answer: Callable[[], T]) -> T:

@@ -42,6 +42,7 @@ _WORDS = {
     "line": LINE,
     "outcome_set_id": pl.Int32,
 }
+_SETS = {"outcome_set_id": pl.Int32, "keys": pl.List(pl.String), "names": pl.List(pl.String)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,27 @@ class Wanted:
 class WantedMarkets:
     """What PostgreSQL knows of the markets of a question.
 
-    ``words``: each market with its words; ``sets``: (outcome_set_id, keys, names). ``gone``: what is true of archived
-    rows of further markets that the question means, which PostgreSQL may have forgotten; None when there are none.
+    ``words``: each market with its words; ``sets``: (outcome_set_id, keys, names). ``formers``: (market_id, former_id)
+    of those whose archived rows may stand under another id, or tell of other markets too. ``gone``: what is true of
+    archived rows of further markets that the question means, which PostgreSQL may have forgotten; None when there are
+    none.
     """
 
     wanted: Wanted
     words: pl.DataFrame
     sets: pl.DataFrame
+    formers: pl.DataFrame
     gone: pc.Expression | None
 
     @property
     def ids(self) -> list[int]:
         """The markets that PostgreSQL knows."""
         return self.words["market_id"].to_list()
+
+    @property
+    def rewritten_ids(self) -> list[int]:
+        """Those among them that have ``formers``."""
+        return self.formers["market_id"].unique().to_list()
 
 
 def find_markets(connection: psycopg.Connection, wanted: Wanted) -> WantedMarkets:
@@ -111,15 +120,28 @@ def find_markets(connection: psycopg.Connection, wanted: Wanted) -> WantedMarket
     sets = connection.execute(
         "SELECT id, keys, names FROM outcome_sets WHERE id = ANY (%s)", [words["outcome_set_id"].unique().to_list()]
     ).fetchall()
-    kinds = {"outcome_set_id": pl.Int32, "keys": pl.List(pl.String), "names": pl.List(pl.String)}
+    formers = connection.execute(
+        "SELECT market_id, former_id FROM former_markets WHERE market_id = ANY (%s)", [words["market_id"].to_list()]
+    ).fetchall()
     return WantedMarkets(
-        wanted, words, pl.DataFrame(sets, schema=kinds, orient="row"), _of_gone_markets(connection, wanted)
+        wanted,
+        words,
+        pl.DataFrame(sets, schema=_SETS, orient="row"),
+        pl.DataFrame(formers, schema=["market_id", "former_id"], orient="row").cast(pl.Int32),
+        _of_gone_markets(connection, wanted),
     )
 
 
 def known_markets(connection: psycopg.Connection, market_ids: Sequence[int]) -> list[int]:
-    """Those of the ids that are ids of markets in PostgreSQL."""
-    return [row[0] for row in connection.execute("SELECT id FROM markets WHERE id = ANY (%s)", [list(market_ids)])]
+    """Those of the ids that are, or were before a remap, ids of markets in PostgreSQL."""
+    rows = connection.execute(
+        """
+        SELECT id FROM markets WHERE id = ANY (%(ids)s)
+        UNION SELECT former_id FROM former_markets WHERE former_id = ANY (%(ids)s)
+        """,
+        {"ids": list(market_ids)},
+    )
+    return [row[0] for row in rows]
 
 
 def has_line(wanted: Wanted) -> pl.Expr:
