@@ -14,8 +14,7 @@ import psycopg
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import between, of_markets, read_history
-from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.database.history import DIFFERENCE, apply_sent, between, of_markets, read_history, send
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.legacy.markets import Placed
 from odds_pipeline.odds.packed import UNAVAILABLE
@@ -121,23 +120,23 @@ def end_markets(connection: psycopg.Connection, ends: pl.DataFrame, *, after: da
     They are for the refold to complete.
     """
     later = ends.filter(pl.col("captured_at").dt.date() > after)
-    for day in later["captured_at"].dt.date().unique().sort():
-        ensure_partitions(connection, day, day)
     rows = connection.execute(
         """
-        INSERT INTO odds_history (captured_at, market_id, run_id, state)
-        SELECT ended.captured_at, ended.market_id, %s, ended.state
+        SELECT ended.market_id, ended.captured_at, ended.state
         FROM unnest(%s::int[], %s::timestamptz[], %s::bytea[]) AS ended (market_id, captured_at, state)
         CROSS JOIN LATERAL (
-            SELECT history.state FROM odds_history AS history
-            WHERE history.market_id = ended.market_id AND history.captured_at < ended.captured_at
+            SELECT history.captured_at, history.state FROM odds_history AS history
+            WHERE history.market_id = ended.market_id AND history.captured_at <= ended.captured_at
             ORDER BY history.captured_at DESC LIMIT 1
         ) AS before
-        WHERE CASE WHEN odds_is_unavailable(ended.state) THEN NOT odds_is_unavailable(before.state)
+        WHERE before.captured_at < ended.captured_at
+          AND CASE WHEN odds_is_unavailable(ended.state) THEN NOT odds_is_unavailable(before.state)
                    ELSE before.state <> ended.state END
-        ON CONFLICT DO NOTHING
-        RETURNING market_id, captured_at, state
         """,
-        [run_id, *(later[name].to_list() for name in ENDS)],
+        [later[name].to_list() for name in ENDS],
     ).fetchall()
-    return pl.DataFrame(rows, schema=ENDS, orient="row")
+    written = pl.DataFrame(rows, schema=ENDS, orient="row")
+    added = written.with_columns(run_id=pl.lit(run_id, dtype=pl.Int32), what=pl.lit("added"))
+    send(connection, added.select(*DIFFERENCE))
+    apply_sent(connection)
+    return written
