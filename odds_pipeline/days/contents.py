@@ -82,14 +82,13 @@ def require_same(database: Database, archive: Archive, partition: str, file: Arc
 
     Raises ``Differs``, and ``ArchiveDamaged`` when the file is not what was written.
     """
-    archive.require(file)
+    parts = _Parts(read_part(archive.require(file)))
     stored, archived = ContentHash(), ContentHash()
     for markets, rows, words in _slices(database, partition):
-        part = read_part(archive, file.path, *markets)
-        if part.height != rows.height:
+        part = parts.take(rows.height)
+        if not part["market_id"].equals(rows["market_id"]):
             raise Differs(
-                f"{file.path} has {part.height:,} rows of the markets {markets.first} to {markets.last}, "
-                f"{partition} has {rows.height:,}"
+                f"{file.path} and {partition} have different rows of the markets {markets.first} to {markets.last}"
             )
         again = _packed_again(part, words)
         told = rows.join(words, on="market_id", how="left", maintain_order="left")
@@ -101,6 +100,23 @@ def require_same(database: Database, archive: Archive, partition: str, file: Arc
             f"{archived.hexdigest[:12]}, not {stored.rows:,} with {stored.hexdigest[:12]}"
         )
     return stored
+
+
+class _Parts:
+    """Rows that come in parts, taken in other parts."""
+
+    def __init__(self, parts: Iterator[pl.DataFrame]) -> None:
+        self._parts = parts
+        self._rest = pl.DataFrame(schema=dict(HISTORY_SCHEMA))
+
+    def take(self, rows: int) -> pl.DataFrame:
+        """The next rows; fewer when there are no more."""
+        taken = [self._rest]
+        while sum(part.height for part in taken) < rows and (part := next(self._parts, None)) is not None:
+            taken.append(part)
+        together = pl.concat(taken)
+        self._rest = together.slice(rows)
+        return together.head(rows)
 
 
 def _slices(database: Database, partition: str) -> Iterator[_Slice]:
