@@ -25,6 +25,6 @@ def unimported_days(
 
 def imported_days(database: Database, source: str) -> set[date]:
     """The UTC days that were imported of the source of this name."""
-    with database.borrow() as connection:
+    with database.connect() as connection:
         rows = connection.execute("SELECT day FROM imported_days WHERE source = %s", [source]).fetchall()
     return {day for (day,) in rows}
