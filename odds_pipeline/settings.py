@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="ODDS_",
         env_nested_delimiter="__",
+        # As container files leave a variable that was not given: it is no path to the current directory.
+        env_ignore_empty=True,
         # ODDS_BET9JA__URL alone must not reset Bet9ja's own parallelism and delay.
         nested_model_default_partial_update=True,
         extra="forbid",

@@ -24,3 +24,9 @@ def test_a_misspelt_variable_is_an_error_that_names_it(monkeypatch: pytest.Monke
     with pytest.raises(ValueError, match=name) as refused:
         Settings()
     assert "no such setting" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["archive_url", "data_dir", "database_url", "retention_days"])
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"ODDS_{name.upper()}", "")
+    assert getattr(Settings(), name) == Settings.model_fields[name].default

@@ -71,12 +71,20 @@ class Archive:
         """The folder, None for an object store."""
         return folder_of(self._url)
 
-    def claim(self, owner: str) -> None:
-        """Make the archive ``owner``'s unless it is already. Raises ``ArchiveOfAnother``, ``ArchiveUnusable``."""
+    def claim(self, owner: str, *, is_in_use: bool = False) -> None:
+        """Make the archive ``owner``'s unless it is already; one ``is_in_use`` is not empty.
+
+        Raises ``ArchiveOfAnother``, ``ArchiveUnusable``.
+        """
         if self._owner is None:
             with self._telling("read"):
                 if self.exists(_OWNER):
                     self._owner = self.read_bytes(_OWNER).decode(errors="replace").strip()
+                elif is_in_use and not self.list(""):
+                    raise ArchiveUnusable(
+                        f"the archive {self.url} is empty, but the database names files in it; is it mounted, and is "
+                        f"ODDS_ARCHIVE_URL right? If they are lost, put the line {owner} into {_OWNER} in the archive"
+                    )
                 else:
                     self.put(_OWNER, [f"{owner}\n".encode()])
                     self._owner = owner

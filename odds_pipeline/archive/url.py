@@ -14,12 +14,14 @@ def without_credentials(url: str) -> str:
     if "://" not in url:
         return url
     scheme, _, rest = url.partition("://")
+    # A secret may hold any character but an @ in front of the host, a question mark included.
+    account, at, rest = rest.rpartition("@")
+    account = "***@" if at else ""
     place, mark, query = rest.partition("?")
-    account = "***@" if "@" in place else ""
     parameters = [
         each if name in _SHOWN else f"{name}=***" for each in query.split("&") for name in [each.partition("=")[0]]
     ]
-    return f"{scheme}://{account}{place.rpartition('@')[2]}{mark}{'&'.join(parameters)}"
+    return f"{scheme}://{account}{place}{mark}{'&'.join(parameters)}"
 
 
 def folder_of(url: str) -> Path | None:

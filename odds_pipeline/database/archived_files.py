@@ -40,10 +40,13 @@ class NamedFile:
 
 
 def claim_archive(connection: psycopg.Connection, archive: Archive) -> None:
-    """Make sure that the archive is this database's own. Raises ``ArchiveOfAnother``."""
-    row = connection.execute("SELECT archive_owner FROM pipeline_settings").fetchone()
+    """Make sure that the archive is this database's own. Raises ``ArchiveOfAnother``, ``ArchiveUnusable``."""
+    row = connection.execute(
+        "SELECT archive_owner, EXISTS (SELECT FROM archive_files) FROM pipeline_settings"
+    ).fetchone()
     assert row is not None
-    archive.claim(str(row[0]))
+    owner, is_in_use = row
+    archive.claim(str(owner), is_in_use=is_in_use)
 
 
 def name_file(

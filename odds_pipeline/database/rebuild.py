@@ -27,8 +27,8 @@ class Rebuilt:
 def rebuild_current(database: Database, opening: pl.DataFrame | None = None) -> Rebuilt:
     """Replay history into current, under the writer's lock and in one transaction.
 
-    ``opening`` (``HISTORY_ROWS``): the state at the beginning of the oldest day that PostgreSQL holds. A market that
-    neither knows keeps its current row. Rows that agree are not touched.
+    ``opening`` (``HISTORY_ROWS``): the state at the beginning of a day from which on PostgreSQL holds all rows; before
+    it, it may hold some. A market that neither knows keeps its current row. Rows that agree are not touched.
     """
     with database.connect() as connection, connection.transaction():
         take_writer_lock(connection)
@@ -101,9 +101,15 @@ def _follow(connection: psycopg.Connection, last_rows: sql.Composable, opening: 
 
 
 def _add_unchanged(connection: psycopg.Connection, opening: pl.DataFrame) -> None:
-    """Take in the opening states of the markets that have not changed since."""
+    """Take in the opening states of the markets that have not changed since: what is older is not the last row."""
     connection.execute("CREATE TEMPORARY TABLE opened (LIKE replayed) ON COMMIT DROP")
     copy_rows(connection, "opened", opening.select(*HISTORY_ROWS))
+    connection.execute(
+        """
+        DELETE FROM replayed USING opened
+        WHERE replayed.market_id = opened.market_id AND replayed.captured_at < opened.captured_at
+        """
+    )
     connection.execute(
         """
         INSERT INTO replayed

@@ -20,6 +20,7 @@ def rebuild_current_across(database: Database, archive: Archive) -> Rebuilt:
     with database.connect() as holder, archive_lock(holder):
         with history_snapshot(database) as connection:
             retired = [file.last_day + timedelta(days=1) for file in named_files(connection, "history")]
-            first = min(days_held(connection) or {max(retired, default=date.max)})
+            # Rows that came late for retired days, or were imported before them, lie before this.
+            first = max(retired, default=min(days_held(connection), default=date.max))
             opening = opening_state(database, archive, first, connection=connection)
         return rebuild_current(database, opening)

@@ -139,6 +139,7 @@ def _make(database: Database, archive: Archive, day: date) -> MadeState:
     with history_snapshot(database) as connection:
         seen = connection.execute("SELECT max(id) FROM archive_files WHERE kind = 'observations'").fetchone()
         assert seen is not None
+        catalogue = _catalogue(connection)
         state = opening_state(database, archive, day, connection=connection)
         there = connection.execute("SELECT array_agg(id) FROM markets").fetchone()
         assert there is not None
@@ -150,12 +151,20 @@ def _make(database: Database, archive: Archive, day: date) -> MadeState:
         take_writer_lock(connection)
         forget_files(connection, [old.id for old in named_files(connection, "state", day, day)])
         name_file(connection, "state", file, day, day)
-        late = connection.execute(
+        rows = connection.execute(
             "SELECT first_day FROM archive_files WHERE kind = 'observations' AND id > %s AND first_day < %s",
             [seen[0] or 0, day],
         )
-        stale_states(connection, [first_day for (first_day,) in late])
+        late = [first_day for (first_day,) in rows]
+        # A remap gives markets other rows, and other meanings to those that they have.
+        stale_states(connection, late if _catalogue(connection) == catalogue else [_NEVER])
     return MadeState(day, state.height, file.bytes, round(time.perf_counter() - began, 3))
+
+
+def _catalogue(connection: psycopg.Connection) -> str | None:
+    """The version of the catalogue by which the stored markets are named."""
+    row = connection.execute("SELECT catalogue_version FROM pipeline_settings").fetchone()
+    return None if row is None else row[0]
 
 
 def _rows(connection: psycopg.Connection, day: date, market_ids: Sequence[int] | None) -> pl.DataFrame:

@@ -107,6 +107,19 @@ def test_an_archive_belongs_to_the_database_that_came_first(archive: Archive, ar
     Archive(archive_url).claim("second")
 
 
+def test_an_archive_that_has_files_is_not_taken_for_an_empty_one(archive: Archive, archive_url: str) -> None:
+    """A folder that is not mounted, or another URL."""
+    with pytest.raises(
+        ArchiveUnusable, match=r"is empty, but the database names files.* put the line me into"
+    ) as refused:
+        archive.claim("me", is_in_use=True)
+    assert SECRET_KEY not in str(refused.value)
+    archive.put("history/other", [b"x"])
+    Archive(archive_url).claim("me", is_in_use=True)
+    archive.delete(["history/other"])
+    Archive(archive_url).claim("me", is_in_use=True)
+
+
 def test_a_missing_file_is_named(archive: Archive) -> None:
     archive.put("history/other", [b"x"])
     for read in (archive.read, archive.read_bytes):
@@ -199,6 +212,7 @@ def test_a_bucket_that_is_not_there_is_named_without_its_credentials(s3: S3) -> 
     [
         f"s3://{ACCESS_KEY}:{SECRET_KEY}@bucket/with a space",
         f"s3://bucket/prefix?secret_key={SECRET_KEY}",
+        f"s3://{ACCESS_KEY}:a?{SECRET_KEY}@bucket/prefix",
         f"s3://{ACCESS_KEY}:{SECRET_KEY}@/",
         f"ftp://{ACCESS_KEY}:{SECRET_KEY}@bucket/prefix",
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from odds_pipeline.archive.store import Archive
+from odds_pipeline.archive.store import Archive, ArchivedFile
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.remap import Remapped, remap
 from odds_pipeline.database.write import write_cycle
+from odds_pipeline.days import opening
 from odds_pipeline.days.opening import ensure_states, opening_state
 from odds_pipeline.days.read import Wanted, history, state_at
 from odds_pipeline.days.retention import retain
@@ -97,6 +98,25 @@ def test_questions_find_archived_rows_of_markets_that_were_moved_split_and_joine
     assert_states(database, archive, expected)
     opening = opening_state(database, archive, END.date())
     assert opening.height == len({row["market_id"] for row in expected})
+
+
+def test_a_remap_while_a_state_is_made_leaves_it_stale(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = archive_of(database)
+    write(database)
+    write_state = opening.write_state
+
+    def remapped(archive: Archive, day: date, state: pl.DataFrame) -> ArchivedFile:
+        if day == END.date():
+            moved(database)
+        return write_state(archive, day, state)
+
+    monkeypatch.setattr(opening, "write_state", remapped)
+    ensure_states(database, archive, END.date())
+    monkeypatch.undo()
+    assert END.date() in {made.day for made in ensure_states(database, archive, END.date())}
+    state = opening_state(database, archive, END.date())
+    query(database, "DELETE FROM archive_files WHERE kind = 'state' RETURNING 1")
+    assert state.equals(opening_state(database, archive, END.date()))
 
 
 def never_retired(url: str) -> list[dict[str, Any]]:
