@@ -45,8 +45,7 @@ def plan(
     Example: odds-pipeline legacy plan --from 2026-02-01 --to 2026-02-07
     """
     with one_line_failures():
-        source = _source(Settings())
-        with Console(stderr=True).status(f"Reading {source.name}") as status:
+        with _source(Settings()) as source, Console(stderr=True).status(f"Reading {source.name}") as status:
             found = plan_days(
                 source, first.date(), last.date(), progress=lambda day: status.update(f"Reading {day} of {source.name}")
             )
@@ -79,10 +78,13 @@ def import_(
         settings = Settings()
         if leave_out_untrusted:
             settings = settings.model_copy(update={"legacy_untrusted": "leave_out"})
-        source = _source(settings)
-        with console.status(f"Importing from {source.name}"):
+        with (
+            _source(settings) as source,
+            Database.from_settings(settings) as database,
+            console.status(f"Importing from {source.name}"),
+        ):
             days = import_days(
-                Database.from_settings(settings),
+                database,
                 Archive.from_settings(settings),
                 source,
                 first.date(),
@@ -114,19 +116,19 @@ def compare(
     """
     with one_line_failures():
         settings = Settings()
-        source = _source(settings)
-        found = compare_days(
-            Database.from_settings(settings),
-            Archive.from_settings(settings),
-            source,
-            first.date(),
-            last.date(),
-            tolerance=timedelta(minutes=tolerance),
-        )
         differing = 0
-        for day in found:
-            differing += day.differences.height
-            _tell_differences(day, shown=shown, as_json=as_json)
+        with _source(settings) as source, Database.from_settings(settings) as database:
+            found = compare_days(
+                database,
+                Archive.from_settings(settings),
+                source,
+                first.date(),
+                last.date(),
+                tolerance=timedelta(minutes=tolerance),
+            )
+            for day in found:
+                differing += day.differences.height
+                _tell_differences(day, shown=shown, as_json=as_json)
         if differing:
             raise typer.Exit(1)
 

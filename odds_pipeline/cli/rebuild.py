@@ -38,14 +38,14 @@ def rebuild(
         raise typer.BadParameter(f"--to {last.date()} lies before --from {first.date()}")
     with one_line_failures():
         settings, now = Settings(), SystemClock().now()
-        database, archive = Database.from_settings(settings), Archive.from_settings(settings)
-        if first is None:
-            _show_sources(rebuildable_days(database, archive, now=now))
-            return
-        days = first.date(), (last or first).date()
-        with Console(stderr=True).status(f"Rebuilding {days[0]} to {days[1]}"):
-            done = rebuild_days(database, archive, *days, now=now)
-        _show_rebuilt(done)
+        archive = Archive.from_settings(settings)
+        with Database.from_settings(settings) as database:
+            if first is None:
+                _show_sources(rebuildable_days(database, archive, now=now))
+                return
+            days = first.date(), (last or first).date()
+            with Console(stderr=True).status(f"Rebuilding {days[0]} to {days[1]}"):
+                _show_rebuilt(rebuild_days(database, archive, *days, now=now))
 
 
 def _show_sources(sources: Sequence[DaySource]) -> None:

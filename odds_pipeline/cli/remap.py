@@ -21,7 +21,8 @@ def remap() -> None:
     """
     with one_line_failures():
         mapper = Mapper.load()
-        done = remap_database(Database.from_settings(Settings()), mapper, now=SystemClock().now())
+        with Database.from_settings(Settings()) as database:
+            done = remap_database(database, mapper, now=SystemClock().now())
         typer.echo(
             f"{done.markets:,} markets looked at with catalogue {mapper.version}: "
             f"{done.moved:,} moved, {done.rewritten:,} split or joined"

@@ -34,8 +34,7 @@ def replay(
     console = Console(stderr=True)
     with one_line_failures():
         settings = Settings()
-        database = Database.from_settings(settings)
-        with console.status("Replaying") as status:
+        with Database.from_settings(settings) as database, console.status("Replaying") as status:
             done = 0
 
             def show(cycle_at: datetime, record: WriteRecord) -> None:

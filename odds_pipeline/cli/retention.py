@@ -34,15 +34,13 @@ def retention(
     """
     with one_line_failures():
         settings, now = Settings(), SystemClock().now()
-        database, archive = Database.from_settings(settings), Archive.from_settings(settings)
-        try:
+        archive = Archive.from_settings(settings)
+        with Database.from_settings(settings) as database:
             if only_preview:
                 told = _foreseen(preview(database, archive, settings=settings, now=now))
             else:
                 with Console(stderr=True).status("Retiring days"):
                     told = _done(retain(database, archive, settings=settings, now=now, trigger="manual"))
-        finally:
-            database.dispose()
         if as_json:
             typer.echo(json.dumps(told, default=str))
         else:

@@ -85,7 +85,10 @@ class DatabaseUrls:
 
 
 class Database:
-    """Connections to one odds database. Cheap to make: nothing is connected before it is asked for."""
+    """Connections to one odds database. Cheap to make: nothing is connected before it is asked for.
+
+    As a context manager it closes the connections that it keeps.
+    """
 
     def __init__(self, url: str | URL, *, application_name: str = "odds_pipeline") -> None:
         self.url = make_url(url) if isinstance(url, URL) else parse_url(url, setting="the database's URL")
@@ -100,6 +103,12 @@ class Database:
     def from_settings(cls, settings: Settings, *, application_name: str = "odds_pipeline") -> Self:
         """The odds database of the settings; raises what ``DatabaseUrls.from_settings`` does."""
         return cls(DatabaseUrls.from_settings(settings).odds, application_name=application_name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"  # the URL's own repr masks its password

@@ -99,10 +99,10 @@ _HANGING: Mapping[str, tuple[LiteralString, ...]] = {
 }
 
 
-def going(connection: psycopg.Connection, database: Database, bounds: Bounds) -> dict[str, int]:
+def going(connection: psycopg.Connection, bounds: Bounds) -> dict[str, int]:
     """How many rows of each table would go."""
     counted = dict.fromkeys(DELETED, 0)
-    for table, query in _going(connection, database).items():
+    for table, query in _going(connection).items():
         count = sql.SQL("SELECT count(*) FROM ({}) AS going").format(query)
         row = connection.execute(count, _parameters(bounds)).fetchone()
         assert row is not None
@@ -118,15 +118,15 @@ def clean_up(database: Database, bounds: Bounds) -> dict[str, int]:
     deleted = dict.fromkeys(DELETED, 0)
     with database.connect() as connection:
         with connection.transaction():
-            queries = _going(connection, database)
+            queries = _going(connection)
         for table, query in queries.items():
             while count := _delete_some(connection, table, query, bounds):
                 deleted[table] += count
     return deleted
 
 
-def _going(connection: psycopg.Connection, database: Database) -> Mapping[str, sql.Composable]:
-    if earlier_system.is_imported(connection, database):
+def _going(connection: psycopg.Connection) -> Mapping[str, sql.Composable]:
+    if earlier_system.is_imported(connection):
         return {**GOING, **earlier_system.GOING}
     return GOING
 

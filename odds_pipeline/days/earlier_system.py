@@ -10,8 +10,6 @@ from collections.abc import Mapping
 import psycopg
 from psycopg import sql
 
-from odds_pipeline.database.engine import Database
-
 #: By table, in the order in which they go: the query of the ids that go. What is held by something that goes here goes
 #: with the next run.
 GOING: Mapping[str, sql.Composable] = {
@@ -40,14 +38,16 @@ _IS_IMPORTED = """
 """
 
 
-def is_imported(connection: psycopg.Connection, database: Database) -> bool:
+def is_imported(connection: psycopg.Connection) -> bool:
     """Whether an earlier system's snapshots are or were in our tables, and no day of them is left to be imported."""
-    row = connection.execute(_IS_IMPORTED, {"source": source_in_place(database)}).fetchone()
+    row = connection.execute(_IS_IMPORTED, {"source": source_in_place()}).fetchone()
     assert row is not None
     return row[0]
 
 
-def source_in_place(database: Database) -> str:
-    """The name under which days imported from our own tables are remembered (``imported_days.source``)."""
-    url = database.url
-    return f"{url.host or 'local'}{f':{url.port}' if url.port else ''}/{url.database}/public"
+def source_in_place(schema: str = "public") -> str:
+    """The name under which days imported from a schema of our own database are remembered (``imported_days.source``).
+
+    No other database's name can be the same: what is imported decides what may be deleted.
+    """
+    return f"this database/{schema}"

@@ -61,8 +61,8 @@ def preview(database: Database, archive: Archive, *, settings: Settings, now: da
             bounds,
             days=tuple(_going_day(connection, partition) for partition in due_days(connection, bounds)),
             outlived=outlived(connection, bounds),
-            orphans=tuple(orphans(connection, archive)) if is_there else (),
-            tables=going(connection, database, bounds),
+            orphans=tuple(orphans(connection, archive, bounds)) if is_there else (),
+            tables=going(connection, bounds),
         )
 
 

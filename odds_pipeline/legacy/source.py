@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cached_property
+from typing import Self
 
 from psycopg import sql
 
 from odds_pipeline.database.engine import Database, DatabaseUrls, parse_url
+from odds_pipeline.days.earlier_system import source_in_place
 from odds_pipeline.legacy.markets_apart import MarketsApart
 from odds_pipeline.legacy.snapshots import Snapshots
 from odds_pipeline.legacy.tables import COMPETITOR_MARKET_ODDS, MARKET_ODDS, EarlierSystemMissing, Tables
@@ -18,29 +20,41 @@ from odds_pipeline.settings import Settings
 
 
 class LegacySource:
-    """An earlier system's tables in one schema of one database, which is never written to."""
+    """An earlier system's tables in one schema of one database, which is never written to.
 
-    def __init__(self, database: Database, schema: str = "public") -> None:
+    ``is_ours``: the database is the odds database itself. As a context manager it closes its connections.
+    """
+
+    def __init__(self, database: Database, schema: str = "public", *, is_ours: bool = False) -> None:
         options = database.url.query.get("options", "")
         given = options if isinstance(options, str) else " ".join(options)
         read_only = {**database.url.query, "options": f"{given} -c default_transaction_read_only=on".strip()}
         self.database = Database(database.url.set(query=read_only), application_name="odds_pipeline legacy")
         self.schema = schema
+        self._is_ours = is_ours
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.dispose()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> LegacySource:
+    def from_settings(cls, settings: Settings) -> Self:
         """The earlier system of the settings: a database of its own, or its tables in ours.
 
         Raises ``DatabaseUnusable`` for a URL that is none, and what ``DatabaseUrls.from_settings`` does.
         """
         if settings.legacy_database_url is None:
-            return cls(Database(DatabaseUrls.from_settings(settings).odds), settings.legacy_schema)
+            return cls(Database(DatabaseUrls.from_settings(settings).odds), settings.legacy_schema, is_ours=True)
         url = parse_url(settings.legacy_database_url.get_secret_value(), setting="ODDS_LEGACY_DATABASE_URL")
         return cls(Database(url), settings.legacy_schema)
 
     @property
     def name(self) -> str:
         """Which earlier system this is, without any password: host, database and schema."""
+        if self._is_ours:
+            return source_in_place(self.schema)
         url = self.database.url
         return f"{url.host or 'local'}{f':{url.port}' if url.port else ''}/{url.database}/{self.schema}"
 

@@ -41,7 +41,7 @@ def cleaned(database: Database, bounds: Bounds = BOUNDS) -> dict[str, int]:
         for partition in list_partitions(connection):
             if partition.end_day <= bounds.first_kept:
                 connection.execute(f"DROP TABLE {partition.name}".encode())
-        foreseen = going(connection, database, bounds)
+        foreseen = going(connection, bounds)
     deleted = clean_up(database, bounds)
     assert deleted == foreseen
     return {table: count for table, count in deleted.items() if count}
@@ -140,7 +140,7 @@ def imported(database: Database, *days: date) -> None:
         for day in days:
             connection.execute(
                 "INSERT INTO imported_days VALUES (%s, %s, 1, 1, 1, 0, 0, 0, 0, %s)",
-                [LegacySource(database).name, day, NOW],
+                [LegacySource(database, is_ours=True).name, day, NOW],
             )
 
 
