@@ -150,7 +150,7 @@ class _Retaining:
             bounds = bounds.keeping(min(day.day for day in self.kept))
         self.deleted = clean_up(self.database, bounds)
         over = forget_outlived(self.connection, self.archive, bounds)
-        orphans = sweep(self.connection, self.archive)
+        orphans = sweep(self.connection, self.archive, bounds)
         compacted = compact_days(self.database, before=self.now.date())
         return Retained(
             run_id,
