@@ -182,12 +182,18 @@ def _with_retired(
     rows: pl.DataFrame,
     market_ids: Sequence[int] | None,
 ) -> pl.DataFrame:
-    """The rows of a retired day, those that PostgreSQL holds besides included, made again from the day's opening."""
+    """The last row of each market in a retired day, those that PostgreSQL holds besides included.
+
+    States are made again from the day's opening. A row counts also where rows imported since, before the day, have made
+    it repeat the state before it: it stands in the archive, and current may be it.
+    """
     archived = _archived_steps(connection, archive, named_files(connection, "history", day, day), market_ids)
     ids = {*archived["market_id"].unique(), *rows["market_id"].unique()}
     sets = outcome_sets(connection, list(ids))
     steps = pl.concat([archived, steps_of(rows, sets)])
-    return fold(opening, steps.join(sets, on="market_id", how="semi"), sets)
+    steps = steps.join(sets, on="market_id", how="semi")
+    states = _last(pl.concat([opening, fold(opening, steps, sets)])).select("market_id", "state")
+    return _last(steps).join(states, on="market_id").select(*HISTORY_ROWS)
 
 
 def _archived_steps(

@@ -8,8 +8,9 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import archive_lock
 from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.database.rebuild import rebuild_current
+from odds_pipeline.days.current import rebuild_current_across
 from odds_pipeline.days.opening import ensure_states
-from odds_pipeline.days.read import Wanted, history
+from odds_pipeline.days.read import Wanted, history, state_at
 from odds_pipeline.days.rebuild import rebuild_days
 from odds_pipeline.days.retire import retire_day
 from odds_pipeline_tests.archives import archive_of
@@ -84,6 +85,20 @@ def test_a_day_older_than_a_retired_one_does_not_become_current(database: Databa
     assert [row[:2] for row in told(database)] == [(at(3, 10), "1.850"), (at(4, 10), "1.900")]
     (current,) = query(database, "SELECT outcomes FROM market_odds_current")
     assert current[0][0]["odds"] == 1.9
+
+
+def test_a_retired_row_that_an_import_made_repeat_the_state_before_it_stays_the_last(database: Database) -> None:
+    imported(database, 5, change(at(5, 10), {"1": "1.95"}, kickoff=LATER))
+    retire(database, date(2026, 2, 5))
+    current = query(database, "SELECT * FROM current_odds")
+    imported(database, 3, change(at(3, 10), {"1": "1.95"}, kickoff=LATER))
+    archive = archive_of(database)
+    for _ in range(2):
+        rows = state_at(database, archive, Wanted(), at(8, 0), unimported_days=lambda first, last: []).rows
+        assert rows["captured_at"].to_list() == [at(5, 10)]
+        ensure_states(database, archive, date(2026, 2, 8))
+    assert rebuild_current_across(database, archive).repaired == 0
+    assert query(database, "SELECT * FROM current_odds") == current
 
 
 def test_rebuilding_a_day_keeps_what_was_imported_into_it(database: Database) -> None:
