@@ -28,4 +28,4 @@ def folder_of(url: str) -> Path | None:
     """The folder that a URL or a path means, None for an object store."""
     if url.startswith("file://"):
         return Path(unquote(urlsplit(url).path))
-    return None if "://" in url else Path(url).absolute()
+    return None if "://" in url else Path(url).expanduser().absolute()

@@ -230,6 +230,11 @@ def assert_no_secret(error: Exception, archive: Archive) -> None:
         assert ACCESS_KEY not in text
 
 
+def test_a_folder_may_be_given_from_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Archive("~/archive").folder == tmp_path / "archive"
+
+
 def test_a_folder_may_be_given_as_a_url(tmp_path: Path) -> None:
     archive = Archive(f"file://{tmp_path}/with%20a%20space")
     archive.put("state/a", [b"x"])

@@ -56,6 +56,15 @@ def test_a_single_day_and_a_day_that_has_no_source(configured: Database) -> None
     )
 
 
+def test_a_database_without_our_tables_is_one_line_that_says_what_to_do(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODDS_DATABASE_URL", empty_database)
+    refused = invoke("--which")
+    assert refused.exit_code == 1
+    assert refused.stderr.strip().endswith("run odds-pipeline migrate")
+
+
 def test_the_days_or_the_list_have_to_be_asked_for() -> None:
     assert "give either the days" in invoke().stderr
     assert "give either the days" in invoke("--which", "--from", str(FIRST)).stderr
