@@ -33,7 +33,7 @@ class BookmakerSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """All settings; see docs/operations.md for the ones a user is likely to change."""
+    """All settings; README.md names the ones that a user is likely to change."""
 
     model_config = SettingsConfigDict(
         env_prefix="ODDS_",
