@@ -75,7 +75,8 @@ def legacy_history(
     if not days:
         held = source.days()
         there = f"; there are days from {held[0]} to {held[-1]}" if held else ""
-        raise LaunchRefused(f"{source.name} holds no odds of {first} to {last}{there}")
+        asked = f"{first}" if first == last else f"{first} to {last}"
+        raise LaunchRefused(f"{source.name} holds no odds of {asked}{there}")
     return dg.MaterializeResult(metadata={"source": source.name, "days_with_odds": len(days)})
 
 

@@ -28,8 +28,12 @@ legacy = typer.Typer(
 )
 
 _DAY = ["%Y-%m-%d"]
-_First = Annotated[datetime, typer.Option("--from", formats=_DAY, metavar="DAY", help="First UTC day.")]
-_Last = Annotated[datetime, typer.Option("--to", formats=_DAY, metavar="DAY", help="Last UTC day.")]
+_First = Annotated[
+    datetime, typer.Option("--from", formats=_DAY, metavar="DAY", help="First UTC day.", show_default="the earliest")
+]
+_Last = Annotated[
+    datetime, typer.Option("--to", formats=_DAY, metavar="DAY", help="Last UTC day.", show_default="the latest")
+]
 _FromAll = datetime(1970, 1, 1)  # noqa: DTZ001 - a day, as typer reads it
 _ToAll = datetime(2199, 12, 31)  # noqa: DTZ001 - a day, as typer reads it
 

@@ -21,6 +21,12 @@ from odds_pipeline.days.retention import Retained, retain
 from odds_pipeline.days.sweep import OutlivedFiles
 from odds_pipeline.settings import Settings
 
+_TITLES = {
+    "bytes": "bytes in PostgreSQL",
+    "archived_bytes": "bytes in the archive",
+    "blocked_seconds": "readers waited at most (s)",
+}
+
 
 def retention(
     only_preview: Annotated[bool, typer.Option("--preview", help="Say what would go; touch nothing.")] = False,
@@ -100,12 +106,12 @@ def _show(told: Mapping[str, Any], *, is_preview: bool) -> None:
     typer.echo(f"History stays from {told['first_day_kept']} on; older days {verb} to the archive:")
     console = Console()
     if told["days"]:
-        table = Table(*(name.replace("_", " ") for name in told["days"][0]))
+        table = Table(*(_TITLES.get(name, name) for name in map(str, told["days"][0])))
         for day in told["days"]:
             table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in day.values()))
         console.print(table)
     typer.echo(f"{len(told['days'])} days, {told['rows']:,} rows, {told['bytes']:,} bytes in PostgreSQL")
-    rows = ", ".join(f"{count:,} {table}" for table, count in told["tables"].items())
+    rows = ", ".join(f"{count:,} {table}" for table, count in told["tables"].items() if count) or "none"
     typer.echo(f"Rows that {verb}: {rows}")
     files = ", ".join(f"{count:,} {kind}" for kind, count in told["archive_files"].items()) or "none"
     typer.echo(f"Archive files that {verb}: {files} ({told['archive_bytes']:,} bytes); {told['orphans']:,} orphans")

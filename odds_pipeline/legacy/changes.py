@@ -40,7 +40,8 @@ COUNT_SCHEMA = {
     "untrusted": pl.Int64,
     "refusals": _REASONS,
     "distrusts": _REASONS,
-}  #: Column of ``COUNT_SCHEMA`` to what ``timeline.py`` calls it.
+}
+#: Column of ``COUNT_SCHEMA`` to what ``timeline.py`` calls it.
 _COLUMNS = {
     "duplicates": "duplicate",
     "merged": "merged",
