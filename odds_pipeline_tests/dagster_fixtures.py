@@ -30,6 +30,7 @@ from odds_pipeline.partitions import partition_of
 from odds_pipeline.scrape.cycle import scrape_cycle, write_scraped
 from odds_pipeline.settings import BookmakerSettings, Settings
 from odds_pipeline.simulator.simulator import Simulator
+from odds_pipeline_tests.archives import archive_of
 
 NOON = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 """When the pipeline clock stands at the start of a test."""
@@ -154,10 +155,14 @@ def pipeline(
             slug: BookmakerSettings(url=url, retry_wait_s=0, retry_wait_max_s=0, tries=2, give_up_after=20)
             for slug, url in simulator.urls.items()
         }
-        settings = Settings(
-            database_url=SecretStr(migrated_database), data_dir=folder, guard_least_events=1_000
-        ).model_copy(update=sections)
         database = Database(migrated_database)
+        settings = Settings(
+            database_url=SecretStr(migrated_database),
+            data_dir=folder,
+            # The one that builders write into as well.
+            archive_url=SecretStr(str(archive_of(database).folder)),
+            guard_least_events=1_000,
+        ).model_copy(update=sections)
         yield Pipeline(settings, clock, simulator, database, dagster_instance, build_definitions(settings, clock))
         database.dispose()
     shutil.rmtree(folder, ignore_errors=True)
