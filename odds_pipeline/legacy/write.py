@@ -17,7 +17,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from odds_pipeline.archive.store import Archive
-from odds_pipeline.database.archived_files import claim_archive
+from odds_pipeline.database.archived_files import claim_archive, named_files
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import apply_sent, send
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
@@ -186,8 +186,29 @@ class _DayImport:
 
     def _of_listings(self) -> pl.DataFrame:
         """The changes with their listing and what is known of it."""
-        listings = place_listings(self.connection, self.found.observations, now=self.now)
-        return self.found.observations.join(listings, on=_LISTING, how="left", maintain_order="left")
+        observations = self.found.observations.join(self._cleaned_up(), on=_LISTING, how="anti", maintain_order="left")
+        listings = place_listings(self.connection, observations, now=self.now)
+        return observations.join(listings, on=_LISTING, how="left", maintain_order="left")
+
+    def _cleaned_up(self) -> pl.DataFrame:
+        """Listings (bookmaker, external_event_id) that PostgreSQL has forgotten and of which the day is archived.
+
+        They would come back as others, and be archived a second time.
+        """
+        archived = [pl.DataFrame(schema=dict.fromkeys(_LISTING, pl.String))]
+        for file in named_files(self.connection, "history", self.day, self.day):
+            rows = self.archive.read(file.path, columns=["bookmaker_slug", "external_event_id"])
+            archived.append(rows.unique().select(bookmaker="bookmaker_slug", external_event_id="external_event_id"))
+        listings = pl.concat(archived).unique()
+        known = self.connection.execute(
+            """
+            SELECT bookmaker.slug, listing.external_event_id FROM event_bookmakers AS listing
+            JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+            WHERE listing.external_event_id = ANY(%s)
+            """,
+            [listings["external_event_id"].to_list()],
+        ).fetchall()
+        return listings.join(pl.DataFrame(known, schema=listings.schema, orient="row"), on=_LISTING, how="anti")
 
     def _imported(
         self,

@@ -12,7 +12,9 @@ from odds_pipeline.days.current import rebuild_current_across
 from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.days.read import Wanted, history, state_at
 from odds_pipeline.days.rebuild import rebuild_days
+from odds_pipeline.days.retention import retain
 from odds_pipeline.days.retire import retire_day
+from odds_pipeline.settings import Settings
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle
@@ -65,6 +67,18 @@ def test_a_retired_day_that_is_imported_again_is_not_there_twice(database: Datab
         (at(4, 10), "1.900", False),
         (at(4, 11), "1.950", True),
     ]  # fmt: skip
+
+
+def test_a_day_whose_events_were_cleaned_up_since_is_not_archived_a_second_time(database: Database) -> None:
+    day = [change(at(3, 10), {"1": "1.85"}, kickoff=at(3, 12))]
+    imported(database, 3, *day)
+    settings = Settings(retention_days=1, match_retention_days=1)
+    done = retain(database, archive_of(database), settings=settings, now=at(28, 12), trigger="manual")
+    assert (len(done.retired), done.deleted["events"]) == (1, 1)
+    again = imported(database, 3, *day)
+    assert (again.added, again.removed, again.replaced) == (0, 0, 0)
+    assert query(database, "SELECT count(*) FROM events") == [(0,)]
+    assert history_count(database) == 0
 
 
 def test_what_a_retired_day_lacks_is_added_beside_it(database: Database) -> None:
