@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
+
+_ROOT = "TEST_ARCHIVES"
 
 
 def archive_of(database: Database) -> Archive:
@@ -19,6 +22,8 @@ def archive_of(database: Database) -> Archive:
 
 @cache
 def _root() -> Path:
-    root = Path(tempfile.mkdtemp(prefix="odds-pipeline-archives-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    return root
+    # In the environment, so that processes which a test starts find the same archives.
+    if _ROOT not in os.environ:
+        os.environ[_ROOT] = tempfile.mkdtemp(prefix="odds-pipeline-archives-")
+        atexit.register(shutil.rmtree, os.environ[_ROOT], ignore_errors=True)
+    return Path(os.environ[_ROOT])

@@ -93,7 +93,7 @@ def _metadata(done: Retained, settings: Settings) -> Mapping[str, dg.MetadataVal
     return {
         "policy": dg.MetadataValue.json(policy),
         "first_day_kept": done.bounds.first_kept.isoformat(),
-        "dagster/row_count": done.rows,
+        "rows_retired": done.rows,
         "days_retired": len(done.retired),
         "days_kept_against_policy": dg.MetadataValue.json({day.day.isoformat(): day.reason for day in done.kept}),
         "bytes_freed": done.freed,

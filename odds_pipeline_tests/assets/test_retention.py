@@ -36,11 +36,11 @@ def test_the_days_before_the_last_fourteen_are_retired(pipeline: Pipeline, ago: 
     assert result.success
     said = metadata(result)
     assert (said["days_retired"], said["first_day_kept"]) == (retired, str(TODAY - timedelta(days=14)))
-    assert (said["dagster/row_count"] > 0) == (said["bytes_archived"] > 0) == bool(retired)
+    assert (said["rows_retired"] > 0) == (said["bytes_archived"] > 0) == bool(retired)
     assert said["policy"]["retention_days"] == 14
     assert [check.passed for check in result.get_asset_check_evaluations()] == [True]
     assert pipeline.rows("SELECT status, trigger, history_deleted FROM cleanup_runs") == [
-        ("completed", "manual", said["dagster/row_count"])
+        ("completed", "manual", said["rows_retired"])
     ]
 
 
