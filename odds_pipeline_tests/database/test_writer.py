@@ -246,6 +246,19 @@ def test_the_record_is_what_the_run_says_of_itself(database: Database) -> None:
     assert record.days == (T0.date(),)
 
 
+def test_raw_answers_are_kept_nowhere_in_the_database(database: Database) -> None:
+    """B-53: only tables of an earlier system have room for them, and a cycle leaves those empty."""
+    commit(database, Cycle(T0, {}, [answer("betpawa", "e", T0, {RESULT: HOME})]))
+    rooms = query(
+        database,
+        "SELECT table_name::text FROM information_schema.columns WHERE column_name ~ 'raw_response|body' "
+        "AND table_schema = 'public' AND table_name !~ '_[0-9]{6}$' ORDER BY 1",
+    )
+    assert rooms == [("competitor_odds_snapshots",), ("odds_snapshots",)]
+    for (table,) in rooms:
+        assert query(database, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
 def test_a_cycle_around_midnight_is_kept_by_day(database: Database) -> None:
     """B-36, B-52: each change lies in the partition of its own UTC day, made on demand."""
     before, after = datetime(2027, 6, 30, 23, 59, 59, 999_999, tzinfo=UTC), datetime(2027, 7, 1, tzinfo=UTC)

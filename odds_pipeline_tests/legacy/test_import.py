@@ -109,6 +109,7 @@ def timelines(database: Database) -> dict[MarketKey, list[tuple[datetime, State 
 
 
 def test_history_says_what_the_offer_was_at_any_moment(imported: Import) -> None:
+    """B-50: the earlier generations' history stays readable, through the same questions as ours."""
     kickoffs = dict(query(imported.database, "SELECT external_event_id, kickoff FROM event_bookmakers"))
     known = timelines(imported.database)
     end = datetime(2026, 2, 4, tzinfo=UTC)
