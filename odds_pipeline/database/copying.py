@@ -19,7 +19,8 @@ def copy_rows(connection: psycopg.Connection, table: str, rows: pl.DataFrame) ->
     # Written as CSV by polars: building binary rows in Python takes ten times as long as PostgreSQL needs to read text.
     text = BytesIO()
     is_bytes = [name for name, kind in rows.schema.items() if kind == pl.Binary]
-    rows.with_columns(pl.format("\\x{}", pl.col(name).bin.encode("hex")).alias(name) for name in is_bytes).write_csv(
+    # Added up, not formatted: polars' own formatting of text was seen to fail on some frames.
+    rows.with_columns((pl.lit("\\x") + pl.col(name).bin.encode("hex")).alias(name) for name in is_bytes).write_csv(
         text, include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f%z"
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:

@@ -237,7 +237,9 @@ def _packed_again(part: pl.DataFrame, words: pl.DataFrame) -> pl.Series:
     )
     state = pl.col("state").fill_null(b"\x00")
     header = state.bin.slice(0, 1).bin.reinterpret(dtype=pl.UInt8)
-    marked = (pl.format("0{}", header | UNAVAILABLE) + state.bin.encode("hex").str.slice(2)).str.decode("hex")
+    marked = (pl.lit("0") + (header | UNAVAILABLE).cast(pl.String) + state.bin.encode("hex").str.slice(2)).str.decode(
+        "hex"
+    )
     return packed.select(state=pl.when("is_unavailable").then(marked).otherwise(state))["state"]
 
 

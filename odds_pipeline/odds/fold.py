@@ -184,5 +184,5 @@ def _header(state: str) -> pl.Expr:
 
 def _unavailable(state: str) -> pl.Expr:
     """The state with the bit set that says that the market is unavailable."""
-    header = pl.format("0{}", _header(state) | UNAVAILABLE)
+    header = pl.lit("0") + (_header(state) | UNAVAILABLE).cast(pl.String)
     return (header + pl.col(state).bin.encode("hex").str.slice(2)).str.decode("hex")
