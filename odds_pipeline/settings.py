@@ -138,6 +138,18 @@ class Settings(BaseSettings):
         default="mark", description="What becomes of earlier odds that are known to be unreliable."
     )
 
+    # The HTTP API
+    reader_database_url: SecretStr | None = Field(
+        default=None,
+        description="The odds database as a role that may only read; unset: as odds_reader, a role made for it.",
+    )
+    api_statement_timeout: timedelta = Field(
+        default=timedelta(seconds=10), description="After which a question to the HTTP API is given up."
+    )
+    refresh_token: SecretStr | None = Field(
+        default=None, description="Who knows it may have an event refreshed over HTTP; unset: nobody may."
+    )
+
     # The simulator
     simulator_events: int = Field(default=200, ge=1)
     simulator_seed: int = 1

@@ -15,6 +15,7 @@ import polars as pl
 import psycopg
 
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.kickoffs import record_kickoffs
 
 CANONICAL_BOOKMAKER = "betpawa"
 UNKNOWN_COUNTRY = "Unknown"
@@ -51,8 +52,10 @@ class _Listing:
         return tuple(getattr(self, name) for name in _WORDS)
 
 
-def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """Create or update the given listings and their events.
+def resolve_listings(
+    connection: psycopg.Connection, listings: pl.DataFrame, *, now: datetime, as_of: datetime
+) -> pl.DataFrame:
+    """Create or update the given listings and their events, whose kick-offs are known since ``as_of``.
 
     Returns (bookmaker, external_event_id, listing_id, event_id) of each. ``listings`` is ``Answers.listings`` with the
     ``captured_at`` of the answers. Words that a bookmaker does not give this time (null), or that are older than the
@@ -91,6 +94,7 @@ def resolve_listings(connection: psycopg.Connection, listings: pl.DataFrame, *, 
     _update(connection, updated)
     touched |= {listing.event_id for listing in [*created.values(), *updated.values()] if listing.event_id is not None}
     _refresh_events(connection, sorted(touched))
+    record_kickoffs(connection, sorted(touched), now=as_of)
     # Also of the events that listings have left: another listing of the bookmaker may be the first there now.
     touched |= {listing.event_id for listing in stored.values() if listing.event_id is not None}
     choose_primaries(connection, sorted(touched))

@@ -44,7 +44,7 @@ def place_listings(connection: psycopg.Connection, changes: pl.DataFrame, *, now
     words = changes.group_by(_LISTING, maintain_order=True).agg(pl.col(_WORDS).last())
     # Words of long ago: whatever is stored of a listing that has ever answered, or was imported, is newer.
     told = words.with_columns(captured_at=pl.lit(_LONG_AGO, dtype=OBSERVATION_SCHEMA["captured_at"]))
-    listings = resolve_listings(connection, told, now=now)
+    listings = resolve_listings(connection, told, now=now, as_of=now)
     rows = connection.execute(
         """
         SELECT event_bookmaker_id, first_confirmed_at FROM listing_state

@@ -178,6 +178,7 @@ def test_every_table_ends_with_retention_or_says_why_it_stays(database: Database
     """R20: a table that comes to be must be thought of here."""
     goes_with_another = {
         *("markets", "current_odds", "event_bookmakers", "listing_state"),  # their event
+        *("event_kickoffs", "refresh_requests"),  # their event
         *("untrusted_spans", "former_markets"),  # their market
         "scrape_coverage",  # its run
         *("market_odds", "competitor_market_odds"),  # their snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, SmallInteger, UniqueConstraint, func, text
+from sqlalchemy import Boolean, ForeignKey, PrimaryKeyConstraint, SmallInteger, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -61,6 +61,17 @@ class Event(Base):
     kickoff: Mapped[datetime | None] = mapped_column(index=True)
     sportradar_id: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[CreatedAt]
+
+
+class EventKickoff(Base):
+    """A kick-off that was known of an event, from ``known_since`` until the next row of the event."""
+
+    __tablename__ = "event_kickoffs"
+    __table_args__ = (PrimaryKeyConstraint("event_id", "known_since"),)
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), autoincrement=False)
+    known_since: Mapped[datetime]
+    kickoff: Mapped[datetime | None]
 
 
 class EventBookmaker(Base):

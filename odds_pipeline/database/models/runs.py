@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from odds_pipeline.database.models.base import Base, BigInt, BigKey, CreatedAt, IntegerKey
@@ -80,17 +80,28 @@ class ScrapeError(Base):
     occurred_at: Mapped[datetime]
 
 
+class RefreshRequest(Base):
+    """A refresh of one event that was asked for from outside, until a sensor has launched it and after."""
+
+    __tablename__ = "refresh_requests"
+
+    id: Mapped[IntegerKey]
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
+    requested_at: Mapped[datetime]
+    launched_at: Mapped[datetime | None]
+    scrape_run_id: Mapped[int | None] = mapped_column(ForeignKey("scrape_runs.id", ondelete="SET NULL"), index=True)
+
+
 class ScrapeCoverage(Base):
     """How far one run covered one bookmaker's offer; kept for the whole window of the history."""
 
     __tablename__ = "scrape_coverage"
+    __table_args__ = (Index(None, "bookmaker_id", "last_answer_at"),)
 
     run_id: Mapped[int] = mapped_column(
         ForeignKey("scrape_runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    bookmaker_id: Mapped[int] = mapped_column(
-        ForeignKey("bookmakers.id"), primary_key=True, autoincrement=False, index=True
-    )
+    bookmaker_id: Mapped[int] = mapped_column(ForeignKey("bookmakers.id"), primary_key=True, autoincrement=False)
     discovery_status: Mapped[str | None]
     discovery_at: Mapped[datetime | None]
     first_answer_at: Mapped[datetime | None]

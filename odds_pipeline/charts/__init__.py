@@ -1,0 +1,1 @@
+"""Answers as pictures: Altair charts, rendered to PNG without a browser."""
