@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import polars as pl
 
@@ -31,12 +32,14 @@ def _schemas() -> Iterator[Mapping[str, Any]]:
         module.name for module in pkgutil.walk_packages(odds_pipeline.analysis.__path__, "odds_pipeline.analysis.")
     ]
     for module in [shown, *map(importlib.import_module, names)]:
-        for name, value in vars(module).items():
-            if name.isupper() and not name.startswith("_") and _is_schema(value):
+        # Annotated where they are written; a schema that a module imports is not its answer.
+        for name in inspect.get_annotations(module):
+            value = vars(module).get(name)
+            if not name.startswith("_") and _is_schema(value):
                 yield value
 
 
-def _is_schema(value: object) -> bool:
+def _is_schema(value: object) -> TypeGuard[Mapping[str, Any]]:
     return (
         isinstance(value, Mapping)
         and bool(value)
