@@ -16,7 +16,7 @@ from odds_pipeline.settings import Settings
 
 @dg.sensor(
     job=prepare_days,
-    minimum_interval_seconds=300,
+    minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Launches the preparation of days when one ahead lacks its partition, or one that has begun its state.",
 )
