@@ -1,0 +1,140 @@
+"""How every chart looks, and its rendering to PNG: one font, one palette, UTC, no browser and no network.
+
+A chart carries its data as inline rows whose field names are ours; names of events, markets and outcomes are values
+only. Vega reads dots, colons and brackets in field names as paths, and names come from bookmakers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any
+
+import altair as alt
+import polars as pl
+import vl_convert
+from PIL import Image
+
+from odds_pipeline.bookmakers.registry import REGISTRY
+
+WIDTH = 720
+"""Points; a picture has ``SCALE`` pixels a point."""
+SCALE = 1.5
+MUTED = "#8a8f98"
+"""For what was not offered, or is not known."""
+
+_FONT = "Liberation Sans"
+"""Built into vl-convert: a picture is the same on a machine without fonts. Glyphs that it lacks come from others."""
+_CATEGORIES = [
+    "#2563a8",
+    "#d9722b",
+    "#3a8f4d",
+    "#b83a4b",
+    "#7b5bb0",
+    "#8a6142",
+    "#c2559d",
+    "#6d7a1f",
+    "#1f8f96",
+    "#555b66",
+]
+_BOOKMAKER_COLOURS = ["#2f8f4e", "#c43c3c", "#22508f", "#c98a1b", "#7b5bb0", "#1f8f96", "#8a6142"]
+_COLOURS = 128
+_LONGEST = 110
+"""Characters of a text in a title that are shown."""
+_CONFIG: dict[str, Any] = {
+    "background": "white",
+    "font": _FONT,
+    "padding": 12,
+    "view": {"stroke": "#d5d8dd"},
+    "title": {
+        "anchor": "start",
+        "fontSize": 16,
+        "fontWeight": "bold",
+        "subtitleFontSize": 12,
+        "subtitleColor": "#555b66",
+        "subtitlePadding": 4,
+        "offset": 12,
+    },
+    "axis": {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#eceef1"},
+    "axisY": {"titlePadding": 10},
+    "header": {"labelFontSize": 13, "labelFontWeight": "bold", "labelAnchor": "start", "titleFontSize": 12},
+    "legend": {"orient": "top", "labelFontSize": 12, "titleFontSize": 12, "labelLimit": 220, "symbolStrokeWidth": 2.5},
+    "range": {"category": _CATEGORIES},
+}
+
+
+def png(chart: alt.TopLevelMixin) -> bytes:
+    """The chart as a PNG of ``SCALE`` pixels a point, with a palette: a tenth of the size, and as good to look at."""
+    rendered = vl_convert.vegalite_to_png(specification(chart), scale=SCALE, allowed_base_urls=[])
+    packed = BytesIO()
+    with Image.open(BytesIO(rendered)) as picture:
+        colours = picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+        colours.save(packed, "PNG", optimize=True)
+    return packed.getvalue()
+
+
+def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """What is rendered: the chart as Vega-Lite, in the look of this module."""
+    return chart.to_dict(format="vega-lite") | {"config": _CONFIG}
+
+
+def inline(frame: pl.DataFrame) -> alt.InlineData:
+    """The rows as a chart's data: times as UTC milliseconds, decimals as numbers, texts in one line."""
+    plain = frame.with_columns(
+        pl.col(pl.Datetime).dt.epoch("ms"),
+        pl.col(pl.Decimal).cast(pl.Float64),
+        *(one_line(pl.col(name)) for name, kind in frame.schema.items() if kind == pl.String),
+    )
+    return alt.InlineData(values=plain.to_dicts())
+
+
+def one_line(text: pl.Expr) -> pl.Expr:
+    """Texts without line breaks and control characters, which would break a legend."""
+    return text.str.replace_all(r"[\s\p{Cc}]+", " ").str.strip_chars()
+
+
+def panel_title(text: str, *lines: str) -> alt.TitleParams:
+    """The title of one panel of several, over its axes, and the lines under it."""
+    return alt.TitleParams(
+        _cut(text), subtitle=[_cut(line) for line in lines], frame="group", fontSize=13, subtitleFontSize=11, offset=6
+    )
+
+
+def title(heading: str, *lines: str) -> alt.TitleParams:
+    """A title and the lines under it; each is cut where it would leave the picture, empty lines are left out."""
+    return alt.TitleParams(text=_cut(heading), subtitle=[_cut(line) for line in lines if line])
+
+
+def utc_axis(name: str) -> alt.X:
+    """A time axis of the field ``name``. Without the scale's type Vega shows the machine's local time."""
+    return alt.X(
+        f"{name}:T", title="time (UTC)", scale=alt.Scale(type="utc"), axis=alt.Axis(labelOverlap=True, tickCount=8)
+    )
+
+
+def bookmaker_colour(slugs: Iterable[str]) -> alt.Color:
+    """A colour for the field ``bookmaker_slug``: the same bookmaker has the same colour in every chart."""
+    shown = set(slugs)
+    known = [*REGISTRY, *sorted(shown - set(REGISTRY))]
+    colours = {slug: _BOOKMAKER_COLOURS[place % len(_BOOKMAKER_COLOURS)] for place, slug in enumerate(known)}
+    domain = [slug for slug in known if slug in shown]
+    return alt.Color(
+        "bookmaker_slug:N",
+        title="bookmaker",
+        scale=alt.Scale(domain=domain, range=[colours[slug] for slug in domain]),
+    )
+
+
+def nothing_to_show(heading: alt.TitleParams, why: str) -> alt.Chart:
+    """The picture of an answer without a row: a report has a picture every day."""
+    words = alt.Chart(alt.InlineData(values=[{"why": why}]))
+    return (
+        words.mark_text(fontSize=14, color=MUTED)
+        .encode(text="why:N")
+        .properties(width=WIDTH, height=120, title=heading)
+    )
+
+
+def _cut(text: str) -> str:
+    line = " ".join("".join(" " if not character.isprintable() else character for character in text).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
