@@ -41,6 +41,15 @@ _BOOKMAKER_COLOURS = ["#2f8f4e", "#c43c3c", "#22508f", "#c98a1b", "#7b5bb0", "#1
 _COLOURS = 128
 _LONGEST = 110
 """Characters of a text in a title that are shown."""
+_TIMES = {
+    "year": "%Y",
+    "month": "%b %Y",
+    "date": "%d %b",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": "%H:%M:%S.%L",
+}
 _CONFIG: dict[str, Any] = {
     "background": "white",
     "font": _FONT,
@@ -56,9 +65,16 @@ _CONFIG: dict[str, Any] = {
         "offset": 12,
     },
     "axis": {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#eceef1"},
-    "axisY": {"titlePadding": 10},
+    "axisY": {"titlePadding": 10, "minExtent": 36},
     "header": {"labelFontSize": 13, "labelFontWeight": "bold", "labelAnchor": "start", "titleFontSize": 12},
-    "legend": {"orient": "top", "labelFontSize": 12, "titleFontSize": 12, "labelLimit": 220, "symbolStrokeWidth": 2.5},
+    "legend": {
+        "orient": "top",
+        "titleOrient": "left",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "labelLimit": 220,
+        "symbolStrokeWidth": 2.5,
+    },
     "range": {"category": _CATEGORIES},
 }
 
@@ -96,7 +112,13 @@ def one_line(text: pl.Expr) -> pl.Expr:
 def panel_title(text: str, *lines: str) -> alt.TitleParams:
     """The title of one panel of several, over its axes, and the lines under it."""
     return alt.TitleParams(
-        _cut(text), subtitle=[_cut(line) for line in lines], frame="group", fontSize=13, subtitleFontSize=11, offset=6
+        _cut(text),
+        # An empty list would leave the room of a line.
+        subtitle=[_cut(line) for line in lines] or alt.Undefined,
+        frame="group",
+        fontSize=13,
+        subtitleFontSize=11,
+        offset=6,
     )
 
 
@@ -108,7 +130,10 @@ def title(heading: str, *lines: str) -> alt.TitleParams:
 def utc_axis(name: str) -> alt.X:
     """A time axis of the field ``name``. Without the scale's type Vega shows the machine's local time."""
     return alt.X(
-        f"{name}:T", title="time (UTC)", scale=alt.Scale(type="utc"), axis=alt.Axis(labelOverlap=True, tickCount=8)
+        f"{name}:T",
+        title="time (UTC)",
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(labelOverlap=True, tickCount=8, format=_TIMES),
     )
 
 
