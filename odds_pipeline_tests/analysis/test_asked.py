@@ -32,7 +32,7 @@ def test_a_window_is_in_utc_and_begins_before_it_ends() -> None:
 
 @pytest.mark.parametrize("text", ["", "Nige\0ria", "\udcff"])
 def test_text_that_no_database_could_hold_is_refused(text: str) -> None:
-    with pytest.raises(BadQuestion, match="country is .*; write out its name or id"):
+    with pytest.raises(BadQuestion, match=r"country is .*; write out its name or id"):
         require_text(text, "country")
     assert require_text("Côte d'Ivoire", "country") == "Côte d'Ivoire"
 
