@@ -6,7 +6,7 @@ event of its own until it learns one. Runs inside the writer's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,11 +24,14 @@ _WORDS = ("sportradar_id", "tournament_id", "home_team", "away_team", "kickoff")
 
 
 class UnknownBookmaker(LookupError):
-    """Rows of a bookmaker that the ``bookmakers`` table does not have."""
+    """A bookmaker that the ``bookmakers`` table does not have. ``known``: those that it has, for who only asks."""
 
-    def __init__(self, slugs: Iterable[str]) -> None:
+    def __init__(self, slugs: Iterable[str], *, known: Iterable[str] | None = None) -> None:
         names = ", ".join(sorted(slugs))
-        super().__init__(f"unknown bookmaker: {names}; register it, or replay with --new-bookmakers to create it")
+        if known is None:
+            super().__init__(f"unknown bookmaker: {names}; register it, or replay with --new-bookmakers to create it")
+        else:
+            super().__init__(f"unknown bookmaker: {names}; known are {', '.join(sorted(known)) or 'none'}")
 
 
 @dataclass(slots=True)
@@ -125,6 +128,13 @@ def bookmaker_ids(connection: psycopg.Connection, slugs: list[str]) -> dict[str,
     if missing := set(slugs) - found.keys():
         raise UnknownBookmaker(missing)
     return found
+
+
+def require_bookmakers(connection: psycopg.Connection, slugs: Sequence[str]) -> None:
+    """Raise ``UnknownBookmaker``, naming those that are known, unless all of the slugs are a bookmaker's."""
+    known = {slug for (slug,) in connection.execute("SELECT slug FROM bookmakers")}
+    if missing := set(slugs) - known:
+        raise UnknownBookmaker(missing, known=known)
 
 
 def choose_primaries(connection: psycopg.Connection, event_ids: list[int]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import polars as pl
@@ -60,8 +61,8 @@ def history(
     """Every change of the wanted markets from ``since`` up to but without ``until``.
 
     Rows of an event that was cleaned up are found in the archive. Raises ``ValueError`` for a time without a zone or
-    an ``until`` before ``since``, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file that is needed cannot be
-    read.
+    an ``until`` before ``since``, ``UnknownBookmaker``, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file that
+    is needed cannot be read.
     """
     since, until = _utc(since), _utc(until)
     if until < since:
@@ -74,22 +75,61 @@ def history(
 
 
 def state_at(
-    database: Database, archive: Archive, wanted: Wanted, moment: datetime, *, unimported_days: UnimportedDays
+    database: Database,
+    archive: Archive,
+    wanted: Wanted,
+    moment: datetime,
+    *,
+    unimported_days: UnimportedDays,
+    after: int | None = None,
+    limit: int | None = None,
 ) -> TieredHistory:
     """What was current at ``moment``: the last change at or before it of each wanted market that had one.
 
     Exact as far back as history goes, kept or retired; a market that was unavailable then has its row, with
     ``is_unavailable``. Markets of an event that was cleaned up are found when the question names the event or the
-    market, or when the moment lies in a retired day. Raises as ``history`` does.
+    market, or when the moment lies in a retired day. ``after`` and ``limit``: only markets with a greater id, and of
+    their rows the first so many; fewer are the last. Raises as ``history`` does.
     """
     moment = _utc(moment)
-    rows, is_whole = _twice(lambda: _state_at(database, archive, wanted, moment))
+    if limit is not None and limit < 1:
+        raise ValueError(f"a limit of {limit} rows asks for nothing; give at least 1")
+    parts = _parts(database, archive, wanted, moment, after, limit)
+    rows = pl.concat([part.rows for part in parts])
+    rows = rows if limit is None else rows.head(limit)
     unimported = unimported_days(date.min, moment.date())
-    if is_whole and unimported:
+    if unimported and all(part.is_whole for part in parts):
         # A day that ended before the oldest change that was found could only have had older ones.
         oldest = rows["captured_at"].min()
         unimported = [day for day in unimported if isinstance(oldest, datetime) and day >= oldest.date()]
     return TieredHistory(rows, unimported)
+
+
+class _Part(NamedTuple):
+    """Rows of markets up to one id. ``is_whole``: there is one of each market that may be meant.
+
+    ``last_id``: the markets' last; None when there are no more.
+    """
+
+    rows: pl.DataFrame
+    is_whole: bool
+    last_id: int | None
+
+
+def _parts(
+    database: Database, archive: Archive, wanted: Wanted, moment: datetime, after: int | None, limit: int | None
+) -> list[_Part]:
+    """Parts of the answer, one after the other, until they have ``limit`` rows or are all."""
+    parts: list[_Part] = []
+    markets, found = limit, 0
+    while True:
+        part = _twice(partial(_state_at, database, archive, wanted, moment, after, markets))
+        parts.append(part)
+        found += part.rows.height
+        if part.last_id is None or limit is None or found >= limit:
+            return parts
+        # Long ago few of today's markets had a row: the search widens.
+        after, markets = part.last_id, 2 * (markets or limit)
 
 
 def _history(
@@ -114,10 +154,12 @@ def _history(
     return pl.concat(rows).sort(_KEY)
 
 
-def _state_at(database: Database, archive: Archive, wanted: Wanted, moment: datetime) -> tuple[pl.DataFrame, bool]:
-    """The rows, and whether there is one of each market that may be meant."""
+def _state_at(
+    database: Database, archive: Archive, wanted: Wanted, moment: datetime, after: int | None, first: int | None
+) -> _Part:
+    """What was current at the moment of the ``first`` so many markets after an id."""
     with history_snapshot(database) as connection:
-        markets = find_markets(connection, wanted)
+        markets = find_markets(connection, wanted, after=after, first=first)
         files = named_files(connection, "history", date.min, moment.date())
         kept_since = max((file.last_day for file in files), default=date.min) + timedelta(days=1)
         base = _newest_state(connection, kept_since, moment.date())
@@ -141,7 +183,7 @@ def _state_at(database: Database, archive: Archive, wanted: Wanted, moment: date
         rewritten = rewritten_history(database, archive, files, markets, moment + timedelta(microseconds=1))
         rows = _latest(pl.concat([rewritten, rows]))
     is_whole = markets.gone is None and rows.height == len(markets.ids)
-    return rows.sort("market_id"), is_whole
+    return _Part(rows.sort("market_id"), is_whole, markets.last_id)
 
 
 def _newest_state(connection: psycopg.Connection, first_day: date, last_day: date) -> NamedFile | None:

@@ -19,6 +19,7 @@ import psycopg
 import pyarrow.compute as pc
 from psycopg import sql
 
+from odds_pipeline.database.listings import require_bookmakers
 from odds_pipeline.odds.observation import LINE
 
 
@@ -49,10 +50,12 @@ _SETS = {"outcome_set_id": pl.Int32, "keys": pl.List(pl.String), "names": pl.Lis
 class Wanted:
     """A choice of markets: those that meet every condition given. None: no condition; empty: no market.
 
-    ``bookmakers`` are slugs. ``line``: a line, None for the markets without one, or ``ANY_LINE``.
+    ``bookmakers`` are slugs. ``line``: a line, None for the markets without one, or ``ANY_LINE``. ``tournament_ids``
+    mean the events that are in PostgreSQL: which tournament an event belonged to goes with it when it is cleaned up.
     """
 
     event_ids: Sequence[int] | None = None
+    tournament_ids: Sequence[int] | None = None
     bookmakers: Sequence[str] | None = None
     betpawa_market_ids: Sequence[str] | None = None
     line: Decimal | AnyLine | None = ANY_LINE
@@ -66,7 +69,7 @@ class WantedMarkets:
     ``words``: each market with its words; ``sets``: (outcome_set_id, keys, names). ``formers``: (market_id, former_id)
     of those whose archived rows may stand under another id, or tell of other markets too. ``gone``: what is true of
     archived rows of further markets that the question means, which PostgreSQL may have forgotten; None when there are
-    none.
+    none. ``last_id``: the id that these markets end with, None when there are no more of them.
     """
 
     wanted: Wanted
@@ -74,6 +77,7 @@ class WantedMarkets:
     sets: pl.DataFrame
     formers: pl.DataFrame
     gone: pc.Expression | None
+    last_id: int | None
 
     @property
     def ids(self) -> list[int]:
@@ -86,10 +90,21 @@ class WantedMarkets:
         return self.formers["market_id"].unique().to_list()
 
 
-def find_markets(connection: psycopg.Connection, wanted: Wanted) -> WantedMarkets:
-    """The markets of a question. As in the views, listings that are not primary are left out."""
+def find_markets(
+    connection: psycopg.Connection, wanted: Wanted, *, after: int | None = None, first: int | None = None
+) -> WantedMarkets:
+    """The markets of a question, ``after`` an id and only the ``first`` so many of them, by id, if that is given.
+
+    As in the views, listings that are not primary are left out. Raises ``UnknownBookmaker``.
+    """
+    if wanted.bookmakers is not None:
+        require_bookmakers(connection, wanted.bookmakers)
     conditions = [
         (sql.SQL("listing.event_id = ANY (%s)"), wanted.event_ids),
+        (
+            sql.SQL("listing.event_id IN (SELECT id FROM events WHERE tournament_id = ANY (%s))"),
+            wanted.tournament_ids,
+        ),
         (sql.SQL("bookmaker.slug = ANY (%s)"), wanted.bookmakers),
         (sql.SQL("type.betpawa_market_id = ANY (%s)"), wanted.betpawa_market_ids),
         (sql.SQL("market.id = ANY (%s)"), wanted.market_ids),
@@ -101,6 +116,8 @@ def find_markets(connection: psycopg.Connection, wanted: Wanted) -> WantedMarket
     elif wanted.line is not ANY_LINE:
         where.append(sql.SQL("market.line = %s"))
         parameters.append(wanted.line)  # type: ignore[arg-type]
+    if after is not None:
+        where.append(sql.SQL("market.id > {}").format(after))
     rows = connection.execute(
         sql.SQL(
             """
@@ -112,10 +129,15 @@ def find_markets(connection: psycopg.Connection, wanted: Wanted) -> WantedMarket
             JOIN market_types AS type ON type.id = market.market_type_id
             LEFT JOIN market_labels AS label ON label.id = market.label_id
             WHERE {}
+            {}
             """
-        ).format(sql.SQL(" AND ").join([sql.SQL("listing.is_primary"), *where])),
+        ).format(
+            sql.SQL(" AND ").join([sql.SQL("listing.is_primary"), *where]),
+            sql.SQL("") if first is None else sql.SQL("ORDER BY market.id LIMIT {}").format(first),
+        ),
         parameters,
     ).fetchall()
+    last = rows[-1][0] if first is not None and len(rows) == first else None
     words = pl.DataFrame(rows, schema=_WORDS, orient="row")
     sets = connection.execute(
         "SELECT id, keys, names FROM outcome_sets WHERE id = ANY (%s)", [words["outcome_set_id"].unique().to_list()]
@@ -128,7 +150,8 @@ def find_markets(connection: psycopg.Connection, wanted: Wanted) -> WantedMarket
         words,
         pl.DataFrame(sets, schema=_SETS, orient="row"),
         pl.DataFrame(formers, schema=["market_id", "former_id"], orient="row").cast(pl.Int32),
-        _of_gone_markets(connection, wanted),
+        _of_gone_markets(connection, wanted, after, last),
+        last,
     )
 
 
@@ -151,7 +174,10 @@ def has_line(wanted: Wanted) -> pl.Expr:
     return pl.col("line").is_null() if wanted.line is None else pl.col("line") == wanted.line
 
 
-def _of_gone_markets(connection: psycopg.Connection, wanted: Wanted) -> pc.Expression | None:
+def _of_gone_markets(
+    connection: psycopg.Connection, wanted: Wanted, after: int | None, last: int | None
+) -> pc.Expression | None:
+    """``after`` and ``last``: the ids between which the markets lie, ``last`` included."""
     fields: dict[str, Sequence[Any] | None] = {
         "event_id": wanted.event_ids,
         "bookmaker_slug": wanted.bookmakers,
@@ -164,9 +190,14 @@ def _of_gone_markets(connection: psycopg.Connection, wanted: Wanted) -> pc.Expre
     elif wanted.event_ids is not None:
         fields["event_id"] = _unknown(connection, "events", wanted.event_ids)
     given = {name: list(values) for name, values in fields.items() if values is not None}
-    if not all(given.values()):
+    if wanted.tournament_ids is not None or not all(given.values()):
         return None
-    return reduce(and_, (pc.field(name).isin(values) for name, values in given.items()), pc.scalar(True))
+    conditions = [pc.field(name).isin(values) for name, values in given.items()]
+    if after is not None:
+        conditions.append(pc.field("market_id") > after)
+    if last is not None:
+        conditions.append(pc.field("market_id") <= last)
+    return reduce(and_, conditions, pc.scalar(True))
 
 
 def _unknown(connection: psycopg.Connection, table: LiteralString, ids: Sequence[int]) -> list[int]:
