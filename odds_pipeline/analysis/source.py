@@ -32,7 +32,7 @@ def open_source(settings: Settings, database: Database | None = None) -> Iterato
     """
     ours = database or Database.from_settings(settings)
     try:
-        with LegacySource.from_settings(settings) as earlier:
+        with LegacySource.from_settings(settings, ours) as earlier:
             yield OddsSource(ours, Archive.from_settings(settings), partial(unimported_days, ours, earlier))
     finally:
         if database is None:

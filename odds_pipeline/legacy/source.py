@@ -40,13 +40,16 @@ class LegacySource:
         self.database.dispose()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings, ours: Database | None = None) -> Self:
         """The earlier system of the settings: a database of its own, or its tables in ours.
+
+        ``ours``: the odds database, in whose name its tables are then read.
 
         Raises ``DatabaseUnusable`` for a URL that is none, and what ``DatabaseUrls.from_settings`` does.
         """
         if settings.legacy_database_url is None:
-            return cls(Database(DatabaseUrls.from_settings(settings).odds), settings.legacy_schema, is_ours=True)
+            ours = ours or Database(DatabaseUrls.from_settings(settings).odds)
+            return cls(ours, settings.legacy_schema, is_ours=True)
         url = parse_url(settings.legacy_database_url.get_secret_value(), setting="ODDS_LEGACY_DATABASE_URL")
         return cls(Database(url), settings.legacy_schema)
 
