@@ -15,7 +15,7 @@ import polars as pl
 import psycopg
 
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.kickoffs import record_kickoffs
+from odds_pipeline.database.kickoffs import carry_kickoffs, record_kickoffs
 
 CANONICAL_BOOKMAKER = "betpawa"
 UNKNOWN_COUNTRY = "Unknown"
@@ -233,7 +233,7 @@ def _link_to_events(
     known = dict(
         connection.execute("SELECT sportradar_id, id FROM events WHERE sportradar_id = ANY(%s)", [wanted]).fetchall()
     )
-    left: set[int] = set()
+    joined: list[tuple[int, int]] = []
     moved: list[tuple[int, int]] = []
     for listing in pending:
         sportradar_id = listing.sportradar_id
@@ -245,12 +245,14 @@ def _link_to_events(
         if sportradar_id:
             known[sportradar_id] = target
         if listing.event_id is not None and listing.event_id != target:
-            left.add(listing.event_id)
+            joined.append((listing.event_id, target))
             assert listing.id is not None
             moved.append((target, listing.id))
         listing.event_id = target
     with connection.cursor() as cursor:
         cursor.executemany("UPDATE event_bookmakers SET event_id = %s WHERE id = %s", moved)
+    carry_kickoffs(connection, joined)
+    left = {event_id for event_id, _ in joined}
     dropped = {
         row[0]
         for row in connection.execute(

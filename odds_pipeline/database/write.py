@@ -120,7 +120,7 @@ class _CycleWriter:
                 with self._timed("listings"):
                     arrivals = self.answers.answers.select(*_LISTING, "captured_at")
                     told = self.answers.listings.join(arrivals, on=_LISTING, how="left", maintain_order="left")
-                    listings = resolve_listings(self.connection, told, now=self.now, as_of=self.answers.as_of)
+                    listings = resolve_listings(self.connection, told, now=self.now, as_of=self.answers.cycle_at)
                 with self._timed("answers"):
                     asked = self._asked(listings)
                     answered = asked.filter(~pl.col("is_late"))

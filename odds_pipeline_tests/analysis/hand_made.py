@@ -2,8 +2,7 @@
 
 Six cycles on 20 November 2026 at 11:50, 11:55, 12:00, 12:05, 12:10 and 12:15; ``NOW`` is 12:16. betPawa's answers
 arrive 10 seconds after the cycle's time, SportyBet's 12, Bet9ja's 14, each bookmaker's discovery 2. Every discovery is
-complete but Bet9ja's in the last cycle. What the writer dates by the whole cycle, such as ``event_kickoffs``, it dates
-by its last arrival, 14 seconds.
+complete but Bet9ja's in the last cycle. Kick-offs are known since the time of the cycle.
 
 | event | match | tournament | kick-off | listings |
 |---|---|---|---|---|

@@ -43,8 +43,8 @@ def test_a_kickoff_moves_and_a_bookmaker_fails(database: Database) -> None:
         "SELECT known_since, kickoff FROM event_kickoffs WHERE event_id = %s ORDER BY known_since",
         [world.events["moved"]],
     ) == [
-        (moment(1, "bet9ja"), datetime(2026, 11, 22, 18, tzinfo=UTC)),
-        (moment(3, "bet9ja"), datetime(2026, 11, 22, 20, tzinfo=UTC)),
+        (CYCLES[0], datetime(2026, 11, 22, 18, tzinfo=UTC)),
+        (CYCLES[2], datetime(2026, 11, 22, 20, tzinfo=UTC)),
     ]
     timeouts = [(bookmaker, listing) for bookmaker, listing, kind, _ in errors(database) if kind == "timeout"]
     assert sorted(timeouts, key=str) == [("bet9ja", "n1")] * 3 + [("bet9ja", None)]
