@@ -1,0 +1,204 @@
+"""How fresh the odds were at a moment, now or in the past: when the state shown was last confirmed by then.
+
+A confirmation costs no row (I10), so only the newest is known to the second: it answers for every moment since. For
+earlier moments the coverage of the cycles is asked. A cycle whose discovery was complete and that asked for everything
+either read a listing or proved it gone; where nothing failed of the listing, each of its markets that was still on
+offer was seen, not before the cycle's first answer. That is a lower bound: the state was at least as fresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from odds_pipeline.analysis.source import OddsSource
+from odds_pipeline.clock import require_utc
+from odds_pipeline.odds.observation import UTC_MICROSECONDS
+
+#: What ``with_freshness`` adds.
+FRESHNESS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "last_confirmed_at": UTC_MICROSECONDS,
+    "is_stale": pl.Boolean,
+}
+
+_LISTING = ["bookmaker_slug", "external_event_id"]
+
+# The newest cycle by {moment} that counts for a listing ({listing}: further conditions). Cycles that dropped a late
+# answer or overlapped an earlier commit do not: what they were told was not all believed. Nor does one whose errors
+# were cleaned up: nobody knows any more what failed.
+_CYCLE = sql.SQL(
+    """
+    SELECT coverage.run_id, coverage.first_answer_at, coverage.last_answer_at
+    FROM scrape_coverage AS coverage JOIN scrape_runs AS run ON run.id = coverage.run_id
+    WHERE coverage.bookmaker_id = asked.bookmaker_id
+      AND coverage.last_answer_at <= %(moment)s AND coverage.discovery_at <= %(moment)s
+      AND coverage.discovery_status = 'complete' AND coverage.not_asked = 0 AND NOT coverage.guard_held
+      AND coalesce((run.counts ->> 'late')::int, 0) = 0
+      AND (coverage.failed + coverage.outcomes_refused = 0 OR EXISTS (
+          SELECT FROM scrape_errors AS error
+          WHERE error.scrape_run_id = coverage.run_id AND error.bookmaker_id = coverage.bookmaker_id
+      ))
+      AND NOT EXISTS (
+          SELECT FROM scrape_coverage AS other JOIN scrape_runs AS earlier ON earlier.id = other.run_id
+          WHERE other.bookmaker_id = coverage.bookmaker_id AND other.run_id <> coverage.run_id
+            AND other.last_answer_at > least(coverage.discovery_at, coverage.first_answer_at)
+            AND other.last_answer_at < run.completed_at AND earlier.completed_at < run.completed_at
+      )
+      {listing}
+    ORDER BY coverage.last_answer_at DESC LIMIT 1
+    """
+)
+
+# A listing of an event that was cleaned up has no id: errors without one may be its own. It is known to have been ours
+# when one of our cycles wrote its newest row.
+_LISTINGS = sql.SQL(
+    """
+    WITH asked AS MATERIALIZED (
+        SELECT asked.place, bookmaker.id AS bookmaker_id, coalesce(listing.id, 0) AS listing_id, asked.oldest_at,
+               state.last_confirmed_at, coalesce(state.last_answer_at <= %(moment)s, false) AS is_exact,
+               CASE WHEN listing.id IS NOT NULL THEN state.first_confirmed_at
+                    WHEN EXISTS (SELECT FROM scrape_coverage AS coverage WHERE coverage.run_id = asked.run_id
+                                 AND coverage.bookmaker_id = bookmaker.id) THEN asked.newest_at
+               END AS ours_since
+        FROM unnest(%(places)s::int[], %(slugs)s::text[], %(events)s::text[], %(oldest)s::timestamptz[],
+                    %(newest)s::timestamptz[], %(runs)s::int[])
+             AS asked (place, slug, external_event_id, oldest_at, newest_at, run_id)
+        JOIN bookmakers AS bookmaker ON bookmaker.slug = asked.slug
+        LEFT JOIN event_bookmakers AS listing
+            ON (listing.bookmaker_id, listing.external_event_id) = (bookmaker.id, asked.external_event_id)
+        LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+    ), newest AS MATERIALIZED (
+        SELECT asked.bookmaker_id, cycle.*
+        FROM (SELECT DISTINCT bookmaker_id FROM asked) AS asked CROSS JOIN LATERAL ({newest}) AS cycle
+    ), troubled AS MATERIALIZED (
+        SELECT DISTINCT error.bookmaker_id, coalesce(error.event_bookmaker_id, 0) AS listing_id
+        FROM newest JOIN scrape_errors AS error
+            ON (error.scrape_run_id, error.bookmaker_id) = (newest.run_id, newest.bookmaker_id)
+    )
+    SELECT asked.place, asked.listing_id,
+           CASE WHEN asked.is_exact THEN asked.last_confirmed_at
+                WHEN troubled.listing_id IS NOT NULL THEN earlier.first_answer_at
+                WHEN newest.last_answer_at >= asked.ours_since THEN newest.first_answer_at
+           END AS confirmed_at,
+           asked.is_exact AND (newest.run_id IS NULL OR troubled.listing_id IS NOT NULL OR EXISTS (
+               SELECT FROM scrape_errors AS error
+               WHERE error.event_bookmaker_id = asked.listing_id AND error.occurred_at >= newest.first_answer_at
+           )) AS may_have_own_sightings,
+           settings.stale_after
+    FROM asked
+    CROSS JOIN pipeline_settings AS settings
+    LEFT JOIN newest ON newest.bookmaker_id = asked.bookmaker_id
+    LEFT JOIN troubled ON (troubled.bookmaker_id, troubled.listing_id) = (asked.bookmaker_id, asked.listing_id)
+    LEFT JOIN LATERAL ({earlier}) AS earlier ON troubled.listing_id IS NOT NULL AND NOT asked.is_exact
+    """
+).format(
+    newest=_CYCLE.format(listing=sql.SQL("")),
+    earlier=_CYCLE.format(
+        listing=sql.SQL(
+            """
+            AND coverage.last_answer_at >= asked.ours_since AND coverage.last_answer_at >= asked.oldest_at
+            AND NOT EXISTS (
+                SELECT FROM scrape_errors AS error
+                WHERE (error.scrape_run_id, error.bookmaker_id) = (coverage.run_id, coverage.bookmaker_id)
+                  AND coalesce(error.event_bookmaker_id, 0) = asked.listing_id
+            )
+            """
+        )
+    ),
+)
+
+_LISTING_FACTS = {
+    "place": pl.Int32,
+    "listing_id": pl.Int32,
+    "confirmed_at": UTC_MICROSECONDS,
+    "may_have_own_sightings": pl.Boolean,
+    "stale_after": pl.Duration("us"),
+}
+
+
+def with_freshness(
+    source: OddsSource, rows: pl.DataFrame, moment: datetime, *, connection: psycopg.Connection | None = None
+) -> pl.DataFrame:
+    """The rows, in their order, with ``last_confirmed_at`` and ``is_stale`` (``FRESHNESS``) as they were at ``moment``.
+
+    ``rows`` are states that held at ``moment``, in ``ODDS_ROWS`` or more. ``last_confirmed_at`` is never later than the
+    truth: exact when nothing newer than ``moment`` was read of the listing, else a lower bound, at least the row's own
+    ``captured_at``; of an unavailable market its ``captured_at``. Stale: on offer, and not known to be confirmed within
+    ``stale_after`` (``pipeline_settings``) before ``moment``. ``connection``: to ask on, instead of one of our own.
+
+    Raises ``ValueError`` for a moment without a time zone.
+    """
+    moment = require_utc(moment)
+    if connection is not None:
+        return _with_freshness(connection, rows, moment)
+    with source.database.borrow() as borrowed:
+        return _with_freshness(borrowed, rows, moment)
+
+
+def _with_freshness(connection: psycopg.Connection, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    listings = _listings(connection, rows.filter(~pl.col("is_unavailable")), moment)
+    sightings = _own_sightings(connection, listings.filter("may_have_own_sightings")["listing_id"].to_list())
+    confirmed_at = pl.when(~pl.col("is_unavailable")).then(pl.coalesce("last_seen_at", "confirmed_at"))
+    last_confirmed_at = pl.max_horizontal("captured_at", confirmed_at)
+    is_stale = pl.lit(moment) - pl.col("last_confirmed_at") > pl.col("stale_after")
+    return (
+        rows.join(listings, on=_LISTING, how="left", maintain_order="left")
+        .join(sightings, on="market_id", how="left", maintain_order="left")
+        .with_columns(last_confirmed_at=last_confirmed_at.cast(UTC_MICROSECONDS))
+        .with_columns(is_stale=is_stale.fill_null(value=False) & ~pl.col("is_unavailable"))
+        .select(*rows.columns, *FRESHNESS)
+    )
+
+
+def _listings(connection: psycopg.Connection, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """What is known of the listings of available rows: by ``_LISTING``, the columns of ``_LISTING_FACTS``."""
+    listings = (
+        rows.group_by(_LISTING)
+        .agg(
+            oldest_at=pl.col("captured_at").min(),
+            newest_at=pl.col("captured_at").max(),
+            run_id=pl.col("run_id").sort_by("captured_at").last(),
+        )
+        .with_row_index("place")
+        .cast({"place": pl.Int32})
+    )
+    facts = (
+        []
+        if listings.is_empty()
+        else connection.execute(
+            _LISTINGS,
+            {
+                "moment": moment,
+                "places": listings["place"].to_list(),
+                "slugs": listings["bookmaker_slug"].to_list(),
+                "events": listings["external_event_id"].to_list(),
+                "oldest": listings["oldest_at"].to_list(),
+                "newest": listings["newest_at"].to_list(),
+                "runs": listings["run_id"].to_list(),
+            },
+        ).fetchall()
+    )
+    known = pl.DataFrame(facts, schema=_LISTING_FACTS, orient="row")
+    return listings.select("place", *_LISTING).join(known, on="place").drop("place")
+
+
+def _own_sightings(connection: psycopg.Connection, listing_ids: list[int]) -> pl.DataFrame:
+    """Markets refused in complete answers of these listings: when they themselves were last seen."""
+    rows = (
+        []
+        if not listing_ids
+        else connection.execute(
+            """
+        SELECT market.id, current.last_seen_at
+        FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
+        WHERE market.event_bookmaker_id = ANY (%s)
+          AND current.last_seen_at IS NOT NULL AND current.unavailable_at IS NULL
+        """,
+            [listing_ids],
+        ).fetchall()
+    )
+    return pl.DataFrame(rows, schema={"market_id": pl.Int32, "last_seen_at": UTC_MICROSECONDS}, orient="row")
