@@ -15,7 +15,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from odds_pipeline.analysis.errors import BadQuestion
+from odds_pipeline.analysis.asked import require_window
 from odds_pipeline.analysis.source import OddsSource
 from odds_pipeline.clock import require_utc
 from odds_pipeline.database.listings import CANONICAL_BOOKMAKER
@@ -102,9 +102,7 @@ def coverage(
     discovery is older than odds may be without being stale, or there was none: its counts are old. Raises
     ``ValueError`` for a time without a zone, ``BadQuestion`` for a window that ends before it begins.
     """
-    since, until = (None if moment is None else require_utc(moment) for moment in (kickoff_since, kickoff_until))
-    if since is not None and until is not None and until < since:
-        raise BadQuestion(f"the window of kick-offs ends ({until}) before it begins ({since})")
+    since, until = require_window(kickoff_since, kickoff_until)
     chosen = {"now": require_utc(now), "since": since, "until": until, "is_available": is_available}
     with source.database.borrow() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -207,7 +205,7 @@ _MAPPED_SQL = _CHOSEN + sql.SQL("""
            100.0::float8 * (markets - unmapped) / nullif(markets, 0), last_discovery_at,
            coalesce(last_discovery_at < %(now)s - settings.stale_after, true)
     FROM summed CROSS JOIN pipeline_settings AS settings
-    ORDER BY id
+    ORDER BY summed.id
 """)
 
 _UNMAPPED_SQL = _CHOSEN + sql.SQL("""

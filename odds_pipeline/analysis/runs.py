@@ -8,9 +8,9 @@ from typing import Any, LiteralString, NamedTuple
 
 import polars as pl
 
+from odds_pipeline.analysis.asked import require_limit, require_window
 from odds_pipeline.analysis.errors import BadQuestion
 from odds_pipeline.analysis.source import OddsSource
-from odds_pipeline.clock import require_utc
 from odds_pipeline.database.runs import recurring_failures
 from odds_pipeline.odds.observation import UTC_MICROSECONDS
 
@@ -79,8 +79,6 @@ FAILURES: _Schema = {
     "occurrences": pl.Int64,
 }
 
-_MOST = 500
-
 
 class RunPage(NamedTuple):
     """``rows`` in ``RUNS``; ``next``: what to give as ``after`` for the runs before these, None after the first run."""
@@ -104,11 +102,10 @@ def runs(
     parts of the write. A run's own ``seconds`` are from its start to its end, null while it is open. Raises
     ``ValueError`` for a time without a zone, ``BadQuestion`` for another limit or a window that ends before it begins.
     """
-    window = _window(since, until)
-    if not 1 <= limit <= _MOST:
-        raise BadQuestion(f"{limit} runs at a time; ask for 1 to {_MOST}")
+    begin, end = require_window(since, until)
     # One more than is shown says whether there are further ones.
-    found = _rows(source, _RUNS_SQL, {**window, "after": after, "limit": limit + 1})
+    asked = {"since": begin, "until": end, "after": after, "limit": require_limit(limit) + 1}
+    found = _rows(source, _RUNS_SQL, asked)
     frame = pl.DataFrame(found[:limit], schema=dict(RUNS), orient="row")
     return RunPage(frame, frame["run_id"][-1] if len(found) > limit else None)
 
@@ -119,7 +116,8 @@ def errors(source: OddsSource, *, since: datetime | None = None, until: datetime
     ``events`` counts the events that failures name; ``message`` is the newest. Errors are kept for the days of
     ``ODDS_ERROR_RETENTION_DAYS``. Raises as ``runs`` does.
     """
-    return pl.DataFrame(_rows(source, _ERRORS_SQL, _window(since, until)), schema=dict(ERRORS), orient="row")
+    begin, end = require_window(since, until)
+    return pl.DataFrame(_rows(source, _ERRORS_SQL, {"since": begin, "until": end}), schema=dict(ERRORS), orient="row")
 
 
 def recurring(source: OddsSource, *, cycles: int) -> pl.DataFrame:
@@ -132,13 +130,6 @@ def recurring(source: OddsSource, *, cycles: int) -> pl.DataFrame:
         raise BadQuestion(f"failures in the last {cycles} cycles; ask for at least one")
     found = recurring_failures(source.database, cycles=cycles).rename({"bookmaker": "bookmaker_slug"})
     return found.select(pl.col(name).cast(kind) for name, kind in FAILURES.items())
-
-
-def _window(since: datetime | None, until: datetime | None) -> dict[str, Any]:
-    begin, end = (None if moment is None else require_utc(moment) for moment in (since, until))
-    if begin is not None and end is not None and end < begin:
-        raise BadQuestion(f"the time asked for ends ({end}) before it begins ({begin})")
-    return {"since": begin, "until": end}
 
 
 def _rows(source: OddsSource, query: LiteralString, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
