@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import NamedTuple
 
 import altair as alt
@@ -27,9 +28,23 @@ def market_panels(rows: pl.DataFrame) -> list[MarketPanel]:
     ]
 
 
-def market_label(name: str | None, line: object) -> str:
+def market_label(name: str | None, line: Decimal | None) -> str:
     """How a market is called: ``Over/Under - FT 2.5``."""
-    return (name or "unnamed market") if line is None else f"{name or 'unnamed market'} {_plain(line)}"
+    named = name or "unnamed market"
+    return named if line is None else f"{named} {line.normalize():f}"
+
+
+def market_of(points: pl.DataFrame) -> str:
+    """How the market of all points is called; with its line where there is but one."""
+    lines = points["line"].unique().to_list()
+    names = dict.fromkeys(points["betpawa_market_name"].to_list())
+    return ", ".join(market_label(name, lines[0] if len(lines) == 1 else None) for name in names)
+
+
+def line_word() -> pl.Expr:
+    """``line`` in words: ``line 2.5``, ``no line``."""
+    digits = pl.col("line").cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    return pl.format("line {}", digits).fill_null("no line")
 
 
 def left_out(panels: int, what: str = "markets") -> str:
@@ -45,8 +60,3 @@ def grid(charts: list[alt.Chart | alt.LayerChart], *, columns: int) -> alt.VConc
 def _rows(charts: list[alt.Chart | alt.LayerChart], columns: int) -> Iterator[list[alt.Chart | alt.LayerChart]]:
     for start in range(0, len(charts), columns):
         yield charts[start : start + columns]
-
-
-def _plain(line: object) -> str:
-    text = str(line)
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -7,6 +7,7 @@ only. Vega reads dots, colons and brackets in field names as paths, and names co
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 
@@ -25,7 +26,7 @@ MUTED = "#8a8f98"
 
 _FONT = "Liberation Sans"
 """Built into vl-convert: a picture is the same on a machine without fonts. Glyphs that it lacks come from others."""
-_CATEGORIES = [
+CATEGORIES = [
     "#2563a8",
     "#d9722b",
     "#3a8f4d",
@@ -39,11 +40,13 @@ _CATEGORIES = [
 ]
 _BOOKMAKER_COLOURS = ["#2f8f4e", "#c43c3c", "#22508f", "#c98a1b", "#7b5bb0", "#1f8f96", "#8a6142"]
 _COLOURS = 128
-_LONGEST = 110
-"""Characters of a text in a title that are shown."""
+_LONGEST_HEADING = 85
+"""Characters; what is longer would make the picture wider."""
+_LONGEST_LINE = 120
 _TIMES = {
     "year": "%Y",
-    "month": "%b %Y",
+    "month": "%d %b",
+    "week": "%d %b",
     "date": "%d %b",
     "hours": "%H:%M",
     "minutes": "%H:%M",
@@ -75,7 +78,7 @@ _CONFIG: dict[str, Any] = {
         "labelLimit": 220,
         "symbolStrokeWidth": 2.5,
     },
-    "range": {"category": _CATEGORIES},
+    "range": {"category": CATEGORIES},
 }
 
 
@@ -105,16 +108,16 @@ def inline(frame: pl.DataFrame) -> alt.InlineData:
 
 
 def one_line(text: pl.Expr) -> pl.Expr:
-    """Texts without line breaks and control characters, which would break a legend."""
-    return text.str.replace_all(r"[\s\p{Cc}]+", " ").str.strip_chars()
+    """Texts without line breaks and without what is not seen but turns or breaks a line."""
+    return text.str.replace_all(r"[\s\p{C}]+", " ").str.strip_chars()
 
 
 def panel_title(text: str, *lines: str) -> alt.TitleParams:
     """The title of one panel of several, over its axes, and the lines under it."""
     return alt.TitleParams(
-        _cut(text),
+        _cut(text, _LONGEST_HEADING),
         # An empty list would leave the room of a line.
-        subtitle=[_cut(line) for line in lines] or alt.Undefined,
+        subtitle=[_cut(line, _LONGEST_LINE) for line in lines] or alt.Undefined,
         frame="group",
         fontSize=13,
         subtitleFontSize=11,
@@ -124,15 +127,23 @@ def panel_title(text: str, *lines: str) -> alt.TitleParams:
 
 def title(heading: str, *lines: str) -> alt.TitleParams:
     """A title and the lines under it; each is cut where it would leave the picture, empty lines are left out."""
-    return alt.TitleParams(text=_cut(heading), subtitle=[_cut(line) for line in lines if line])
+    return alt.TitleParams(
+        text=_cut(heading, _LONGEST_HEADING), subtitle=[_cut(line, _LONGEST_LINE) for line in lines if line]
+    )
 
 
-def utc_axis(name: str) -> alt.X:
-    """A time axis of the field ``name``. Without the scale's type Vega shows the machine's local time."""
+def utc_axis(name: str, *, begin: datetime | None = None, end: datetime | None = None) -> alt.X:
+    """A time axis of the field ``name``, from ``begin`` to ``end`` where they are given.
+
+    Without the scale's type Vega shows the machine's local time.
+    """
+    domain = alt.Undefined
+    if begin is not None and end is not None:
+        domain = [begin.timestamp() * 1000, end.timestamp() * 1000]
     return alt.X(
         f"{name}:T",
         title="time (UTC)",
-        scale=alt.Scale(type="utc"),
+        scale=alt.Scale(type="utc", domain=domain),
         axis=alt.Axis(labelOverlap=True, tickCount=8, format=_TIMES),
     )
 
@@ -150,6 +161,11 @@ def bookmaker_colour(slugs: Iterable[str]) -> alt.Color:
     )
 
 
+def stretch(begin: datetime, end: datetime) -> str:
+    """A stretch of time in words: the axis names no year."""
+    return f"{begin:%d %b %Y %H:%M} to {end:%d %b %Y %H:%M} UTC"
+
+
 def nothing_to_show(heading: alt.TitleParams, why: str) -> alt.Chart:
     """The picture of an answer without a row: a report has a picture every day."""
     words = alt.Chart(alt.InlineData(values=[{"why": why}]))
@@ -160,6 +176,6 @@ def nothing_to_show(heading: alt.TitleParams, why: str) -> alt.Chart:
     )
 
 
-def _cut(text: str) -> str:
-    line = " ".join("".join(" " if not character.isprintable() else character for character in text).split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+def _cut(text: str, longest: int) -> str:
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

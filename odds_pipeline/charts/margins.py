@@ -1,0 +1,71 @@
+"""The chart of margin history: a step line for each bookmaker, a panel for each line of the market."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import altair as alt
+import polars as pl
+
+from odds_pipeline.charts.ends import end_marks, end_word
+from odds_pipeline.charts.panels import MOST_PANELS, left_out, line_word, market_of
+from odds_pipeline.charts.rendering import (
+    WIDTH,
+    bookmaker_colour,
+    inline,
+    nothing_to_show,
+    stretch,
+    title,
+    utc_axis,
+)
+from odds_pipeline.charts.steps import pieces, thinned
+
+_MARKET = ["line", "bookmaker_slug"]
+_SERIES = ["panel", "bookmaker_slug"]
+
+
+def margin_chart(points: pl.DataFrame, *, heading: str, until: datetime, note: str = "") -> alt.TopLevelMixin:
+    """Step lines of the margin in percent, one colour a bookmaker; a gap where it was not computed, counted by reason.
+
+    ``points``: in ``MARGIN_POINTS``, of one market; ``until``: where the question ends, aware.
+    """
+    states = points.sort(*_MARKET, "at", nulls_last=False, maintain_order=True).with_columns(
+        panel=line_word(),
+        state=pl.col("margin").is_not_null(),
+        is_open=False,
+        end=pl.when(pl.col("margin").is_not_null()).then(end_word()),
+    )
+    missing = _missing(points)
+    computed = states.filter("state")
+    if computed.is_empty():
+        return nothing_to_show(title(heading, market_of(points), note), missing or "There are no odds in this time.")
+    panels = computed["panel"].unique(maintain_order=True)
+    drawn_panels = panels.head(MOST_PANELS).to_list()
+    states = thinned(states.filter(pl.col("panel").is_in(drawn_panels)), series=_SERIES, value="margin", state="state")
+    begin, end = states.select(pl.col("at").min()).item(), max(until, states.select(pl.col("at").max()).item())
+    lines = pieces(states, series=_SERIES, value="margin", state="state", until=end).filter("state")
+    ends = states.group_by(_SERIES, maintain_order=True).last().drop_nulls("end")
+    fields = ["at", "margin", "panel", "bookmaker_slug"]
+    drawn = pl.concat([lines.select(*fields, "piece"), ends.select(*fields, "end")], how="diagonal")
+    base = alt.Chart().encode(
+        x=utc_axis("at", begin=begin, end=end),
+        y=alt.Y("margin:Q", title="margin (%)", scale=alt.Scale(zero=False)),
+        color=bookmaker_colour(drawn["bookmaker_slug"]),
+    )
+    lines_drawn = base.transform_filter("isValid(datum.piece)").mark_line(interpolate="step-after", strokeWidth=2)
+    chart = alt.layer(
+        lines_drawn.encode(detail="piece:Q"), end_marks(base, drawn["end"]), data=inline(drawn)
+    ).properties(width=WIDTH, height=240 if len(drawn_panels) == 1 else 150)
+    words = title(heading, market_of(points), stretch(begin, end), missing, left_out(len(panels), "lines"), note)
+    if len(drawn_panels) == 1:
+        return chart.properties(title=words)
+    row = alt.Row("panel:N", title=None, sort=drawn_panels, header=alt.Header(labelOrient="top"))
+    return chart.facet(row=row).resolve_scale(y="independent").properties(title=words)
+
+
+def _missing(points: pl.DataFrame) -> str:
+    reasons = points.filter(pl.col("point") != "confirmed").drop_nulls("margin_missing")["margin_missing"]
+    counted = reasons.value_counts(sort=True).rows()
+    if not counted:
+        return ""
+    return "not computed: " + ", ".join(f"{count:,} states {reason.replace('_', ' ')}" for reason, count in counted)
