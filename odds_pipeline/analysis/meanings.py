@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 #: Column or field to its meaning, sorted by name. Units are named; times are aware UTC.
 MEANINGS: Mapping[str, str] = {
-    " first requested and launched",
     "asked": "events that the bookmaker was asked for",
     "at": "when the point stands: its own time, the beginning asked for, the last confirmation; of a follower its move",
     "away_team": "the side that plays away, as the bookmaker writes it",
@@ -127,7 +126,7 @@ MEANINGS: Mapping[str, str] = {
     "started": "events in play or over, says the bookmaker",
     "started_at": "when the run began to work; null: it has not",
     "state": "available, unavailable, or never_offered",
-    "status": "pending, running, completed (every bookmaker wholly answered), partial or failed (none answered); of a refresh"
+    "status": "pending, running, completed (every bookmaker answered), partial, failed; a refresh: requested, launched first",
     "tournament": "tournament, unique within its country",
     "tournament_id": "our id of the tournament",
     "tournaments": "tournaments of the matches",
