@@ -27,8 +27,9 @@ def record_states(
 ) -> None:
     """Move the bookmaker events' confirmations on: the one small write that an unchanged market costs (I10).
 
-    A complete answer confirms; an answer that was read at all is the newest known; a failed one is counted. Listings in
-    ``ended`` are no longer offered; ``missing`` are remembered until a second discovery agrees.
+    A complete answer confirms; an answer that was read at all is the newest known; a failed one is counted. Markets that
+    could be read are on offer, and so is their listing again. Listings in ``ended`` are no longer offered; ``missing``
+    are remembered until a second discovery agrees.
     """
     heard = answered.filter(_status != AnswerStatus.NOT_ASKED.value).select(
         "listing_id",
@@ -36,6 +37,8 @@ def record_states(
         is_complete=_status == AnswerStatus.COMPLETE.value,
         is_read=(_status != AnswerStatus.FAILED.value) | pl.col("has_observations"),
         is_failed=_status == AnswerStatus.FAILED.value,
+        is_offered=(_status == AnswerStatus.COMPLETE.value)
+        | ((_status == AnswerStatus.FAILED.value) & pl.col("has_observations")),
     )
     columns = [heard[name].to_list() for name in heard.columns]
     connection.execute(
@@ -55,10 +58,10 @@ def record_states(
                 state.first_confirmed_at, CASE WHEN heard.is_complete THEN heard.captured_at END
             ),
             failed_answers = CASE WHEN heard.is_failed THEN least(state.failed_answers + 1, 32767) ELSE 0 END,
-            unlisted_at = CASE WHEN heard.is_complete THEN NULL ELSE state.unlisted_at END,
+            unlisted_at = CASE WHEN heard.is_offered THEN NULL ELSE state.unlisted_at END,
             missing_since = NULL
-        FROM unnest(%s::int[], %s::timestamptz[], %s::bool[], %s::bool[], %s::bool[])
-             AS heard (listing_id, captured_at, is_complete, is_read, is_failed)
+        FROM unnest(%s::int[], %s::timestamptz[], %s::bool[], %s::bool[], %s::bool[], %s::bool[])
+             AS heard (listing_id, captured_at, is_complete, is_read, is_failed, is_offered)
         WHERE state.event_bookmaker_id = heard.listing_id
         """,
         columns,
@@ -222,17 +225,19 @@ def close_run(
 ) -> None:
     """Close the run's row with its status, the writer's counts and the seconds of each stage (R8, R10)."""
     answered = answers.answers.join(listings, on=_LISTING, how="left")
+    status = run_status(answers, set_aside=record.set_aside)
     was_read = _status.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
     was_lost = _status == AnswerStatus.FAILED.value
     connection.execute(
         """
         UPDATE scrape_runs
-        SET status = %s, completed_at = %s, cycle_at = %s, events_scraped = %s, events_failed = %s, counts = %s,
-            timings = coalesce(timings, '{}'::jsonb) || %s
+        SET status = %s, error = %s, completed_at = %s, cycle_at = %s, events_scraped = %s, events_failed = %s,
+            counts = %s, timings = coalesce(timings, '{}'::jsonb) || %s
         WHERE id = %s
         """,
         [
-            run_status(answers, set_aside=record.set_aside),
+            status,
+            _why_nothing_was_read(answers) if status == "failed" else None,
             now,
             answers.cycle_at,
             answered.filter(was_read)["event_id"].n_unique(),
@@ -242,6 +247,19 @@ def close_run(
             run_id,
         ],
     )
+
+
+def _why_nothing_was_read(answers: Answers) -> str:
+    """The reasons by bookmaker, each with its number of answers: the run's own error, which its errors tell in full."""
+    reasons = (
+        pl.concat([frame.select("bookmaker", "reason", "status") for frame in (answers.discoveries, answers.answers)])
+        .filter(_status.is_in([AnswerStatus.FAILED.value, AnswerStatus.NOT_ASKED.value]))
+        .group_by("bookmaker", pl.coalesce("reason", "status"))
+        .len()
+        .sort("bookmaker", "len", "reason", descending=[False, True, False])
+    )
+    told = ", ".join(f"{bookmaker} {reason} ({count})" for bookmaker, reason, count in reasons.iter_rows())
+    return f"no bookmaker gave an answer that could be read: {told or 'nobody was asked'}"
 
 
 def run_status(answers: Answers, *, set_aside: int = 0) -> str:

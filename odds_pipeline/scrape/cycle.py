@@ -23,6 +23,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import register_bookmakers
 from odds_pipeline.database.locks import try_cycle_lock
 from odds_pipeline.database.record import WriteRecord
+from odds_pipeline.database.refreshes import became_run
 from odds_pipeline.database.remap import remap_if_learnt
 from odds_pipeline.database.runs import Trigger, beat, failing_run, open_run, start_run
 from odds_pipeline.database.write import write_cycle
@@ -129,10 +130,11 @@ def refresh_event(
     clock: Clock,
     staging_root: Path,
     dagster_run_id: str | None = None,
+    request_id: int | None = None,
 ) -> tuple[Cycle, dict[str, Collected], WriteRecord]:
     """Ask every enabled bookmaker that lists one event for it now, and write the answers as a cycle would.
 
-    Raises ``NoSuchEvent``.
+    ``request_id``: the request that this serves, if it was asked for from outside. Raises ``NoSuchEvent``.
     """
     listings = _listings_of(database, event_id, settings.bookmakers)
     cycle, collected = _scrape(
@@ -144,6 +146,7 @@ def refresh_event(
         staging_root=staging_root,
         dagster_run_id=dagster_run_id,
         only_event=listings,
+        request_id=request_id,
     )
     return cycle, collected, write_scraped(database, archive, cycle, settings=settings, clock=clock)
 
@@ -158,6 +161,7 @@ def _scrape(
     staging_root: Path,
     dagster_run_id: str | None,
     only_event: Sequence[Listing] | None = None,
+    request_id: int | None = None,
 ) -> tuple[Cycle, dict[str, Collected]]:
     mapper = Mapper.load()
     cycle_at = clock.now()
@@ -166,6 +170,8 @@ def _scrape(
     remap_if_learnt(database, mapper, now=cycle_at)
     run_id = open_run(database, trigger=trigger, now=cycle_at, dagster_run_id=dagster_run_id)
     with failing_run(database, run_id, clock=clock):
+        if request_id is not None:
+            became_run(database, request_id, run_id, now=cycle_at)
         start_run(database, run_id, now=cycle_at, settings=settings)
         staging = Staging(staging_root, run_id)
         collected = asyncio.run(
