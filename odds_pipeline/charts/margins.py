@@ -65,7 +65,7 @@ def margin_chart(points: pl.DataFrame, *, heading: str, until: datetime, note: s
 
 def _missing(points: pl.DataFrame) -> str:
     reasons = points.filter(pl.col("point") != "confirmed").drop_nulls("margin_missing")["margin_missing"]
-    counted = reasons.value_counts(sort=True).rows()
-    if not counted:
-        return ""
-    return "not computed: " + ", ".join(f"{count:,} states {reason.replace('_', ' ')}" for reason, count in counted)
+    counted = ", ".join(
+        f"{count:,} x {reason.replace('_', ' ')}" for reason, count in reasons.value_counts(sort=True).rows()
+    )
+    return f"no margin: {counted}" if counted else ""

@@ -31,7 +31,7 @@ def margins_of_day_chart(rows: pl.DataFrame, *, heading: str, note: str = "") ->
     return grid(charts, columns=2).properties(title=title(heading, note, left_out(len(panels))))
 
 
-def _panel(panel: MarketPanel, rows: pl.DataFrame, colour: alt.Color) -> alt.Chart | alt.LayerChart:
+def _panel(panel: MarketPanel, rows: pl.DataFrame, colour: alt.Color) -> alt.Chart:
     # Without a row of its own a moment would be drawn through.
     moments = rows.select("at").unique()
     series = panel.rows.select("bookmaker_slug").unique()

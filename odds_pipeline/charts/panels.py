@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -47,16 +47,16 @@ def line_word() -> pl.Expr:
     return pl.format("line {}", digits).fill_null("no line")
 
 
-def left_out(panels: int, what: str = "markets") -> str:
-    """The sentence for the panels beyond ``MOST_PANELS``; empty when there are none."""
-    return "" if panels <= MOST_PANELS else f"{panels - MOST_PANELS:,} further {what} are not drawn"
+def left_out(panels: int, what: str = "markets", *, most: int = MOST_PANELS) -> str:
+    """The sentence for the panels beyond the ``most`` that are drawn; empty when there are none."""
+    return "" if panels <= most else f"{panels - most:,} further {what} are not drawn"
 
 
-def grid(charts: list[alt.Chart | alt.LayerChart], *, columns: int) -> alt.VConcatChart:
+def grid(charts: Sequence[alt.Chart], *, columns: int) -> alt.VConcatChart:
     """The charts row by row, with one legend and a vertical axis of its own for each."""
     return alt.vconcat(*(alt.hconcat(*row, spacing=30) for row in _rows(charts, columns)), spacing=18)
 
 
-def _rows(charts: list[alt.Chart | alt.LayerChart], columns: int) -> Iterator[list[alt.Chart | alt.LayerChart]]:
+def _rows(charts: Sequence[alt.Chart], columns: int) -> Iterator[Sequence[alt.Chart]]:
     for start in range(0, len(charts), columns):
         yield charts[start : start + columns]
