@@ -12,7 +12,7 @@ import polars as pl
 
 import odds_pipeline.analysis
 from odds_pipeline.analysis.meanings import MEANINGS
-from odds_pipeline.odds import shown
+from odds_pipeline.odds import comparison, kickoff, shown
 
 
 def test_every_column_of_every_answer_has_a_meaning() -> None:
@@ -31,7 +31,7 @@ def _schemas() -> Iterator[Mapping[str, Any]]:
     names = [
         module.name for module in pkgutil.walk_packages(odds_pipeline.analysis.__path__, "odds_pipeline.analysis.")
     ]
-    for module in [shown, *map(importlib.import_module, names)]:
+    for module in [shown, kickoff, comparison, *map(importlib.import_module, names)]:
         # Annotated where they are written; a schema that a module imports is not its answer.
         for name in inspect.get_annotations(module):
             value = vars(module).get(name)

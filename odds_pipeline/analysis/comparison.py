@@ -1,0 +1,82 @@
+"""One event's bookmakers side by side: the best price of each outcome, and who moved first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from odds_pipeline.analysis.asked import require_window
+from odds_pipeline.analysis.errors import BadQuestion
+from odds_pipeline.analysis.known import require_seen, require_words
+from odds_pipeline.analysis.moments import Scope, at
+from odds_pipeline.analysis.source import OddsSource
+from odds_pipeline.clock import require_utc
+from odds_pipeline.database.listings import CANONICAL_BOOKMAKER
+from odds_pipeline.days.read import Wanted, history, state_at
+from odds_pipeline.odds.comparison import COMPARISON, MOVES, compared, rounds
+
+__all__ = ["COMPARISON", "MOVES", "Comparison", "Moves", "compare", "moves"]
+
+AN_HOUR = timedelta(hours=1)
+_INSTANT = timedelta(microseconds=1)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Comparison(NamedTuple):
+    """``rows`` in ``COMPARISON``. ``unimported``: UTC days that the answer may lack something of, because an earlier
+    system has them and they were not imported (R18)."""
+
+    rows: pl.DataFrame
+    unimported: list[date]
+
+
+class Moves(NamedTuple):
+    """``rows`` in ``MOVES``. ``unimported``: as in ``Comparison``."""
+
+    rows: pl.DataFrame
+    unimported: list[date]
+
+
+def compare(source: OddsSource, event_id: int, *, moment: datetime | None = None, now: datetime) -> Comparison:
+    """The prices of all bookmakers for each outcome of an event at ``moment`` (None: now), the best named.
+
+    Defined in ``odds/comparison.py``: ``compared``. Each price says how fresh it was at the moment. Raises ``NotFound``
+    for an event that was never seen, ``ValueError`` for a time without a zone, and ``ArchiveDamaged`` or
+    ``ArchiveUnusable`` when a file that is needed cannot be read.
+    """
+    states = at(source, Scope(event_ids=[event_id]), now if moment is None else moment)
+    return Comparison(compared(states.rows, CANONICAL_BOOKMAKER), states.unimported)
+
+
+def moves(
+    source: OddsSource,
+    event_id: int,
+    since: datetime,
+    until: datetime,
+    *,
+    within: timedelta = AN_HOUR,
+    betpawa_market_ids: Sequence[str] | None = None,
+    now: datetime,
+) -> Moves:
+    """Who moved a price first from ``since`` up to but without ``until``, and who followed ``within`` that time.
+
+    Defined in ``odds/comparison.py``: ``rounds``. Nothing later than ``now`` counts. What an outcome's price was before
+    ``since`` is read off the state that held then; one that was not in its market then has had none. Raises
+    ``BadQuestion`` for a negative ``within`` and an ``until`` before ``since``, ``NotFound`` for an event or market
+    that was never seen, and as ``compare`` does.
+    """
+    if within < timedelta():
+        raise BadQuestion(f"within is {within}; followers come after the first, give a time of 0 or more")
+    require_window(since, until)
+    begin = max(require_utc(since), _BEGINNING)
+    end = max(begin, min(require_utc(until), require_utc(now) + _INSTANT))
+    wanted = Wanted(event_ids=[event_id], betpawa_market_ids=betpawa_market_ids)
+    require_words(wanted)
+    where = (source.database, source.archive, wanted)
+    changes = history(*where, begin, end, unimported_days=source.unimported_days)
+    before = state_at(*where, begin - _INSTANT, unimported_days=source.unimported_days)
+    require_seen(source, wanted, changes.rows)
+    return Moves(rounds(before.rows, changes.rows, within), sorted({*changes.unimported, *before.unimported}))
