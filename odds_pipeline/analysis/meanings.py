@@ -72,7 +72,7 @@ MEANINGS: Mapping[str, str] = {
     "kickoff": "planned kick-off; null: nobody says",
     "lag_seconds": "how long after the first move, seconds",
     "last_at": "when it happened last",
-    "last_confirmed_at": "when it was last seen as it is, as far as is known; of a gone market at the latest when it went",
+    "last_confirmed_at": "when it was last seen as it is, as far as is known; of a gone market at latest when it went",
     "last_discovery_at": "arrival of the bookmaker's last complete answer about its whole offer",
     "last_updated_at": "arrival of the answer that last changed it, availability included; null: it was never offered",
     "late": "answers that were older than what was stored, and dropped",
