@@ -31,15 +31,23 @@ def to_json(answer: pl.DataFrame | Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(parts)
 
 
+def to_ndjson(frame: pl.DataFrame) -> bytes:
+    """A frame as one object per line, each as in the array of ``to_json``. Raises ``TypeError`` as it does."""
+    return _plain_frame(frame).write_ndjson().encode()
+
+
 def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """The rows as ``to_json`` writes them, for who puts them into an object of their own."""
     return msgspec.json.decode(_array(frame))
 
 
 def _array(frame: pl.DataFrame) -> bytes:
-    plain = frame.select(_plain(pl.col(name), kind).alias(name) for name, kind in frame.schema.items())
     # Twenty times as fast as Python's own objects, of which a moment would need millions.
-    return plain.write_json().encode()
+    return _plain_frame(frame).write_json().encode()
+
+
+def _plain_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(_plain(pl.col(name), kind).alias(name) for name, kind in frame.schema.items())
 
 
 def _plain(value: pl.Expr, kind: pl.DataType) -> pl.Expr:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odds_pipeline.analysis.encode import rows, to_json
+from odds_pipeline.analysis.encode import rows, to_json, to_ndjson
 from odds_pipeline.odds.shown import ODDS_ROWS
 
 NOON = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
@@ -55,6 +55,17 @@ def test_an_object_holds_frames_and_plain_values():
         b'{"rows":[{"event_id":7}],"next":null,"day":"2026-01-14"}'
     )
     assert rows(frame) == [{"event_id": 7}]
+
+
+def test_lines_hold_the_same_objects_one_each_whatever_the_names_hold():
+    frame = pl.DataFrame(
+        {"name": ["a\nb", '"c"', None], "odds": [Decimal("1.850"), Decimal("2"), None], "at": [NOON, NOON, None]},
+        schema_overrides={"odds": pl.Decimal(12, 3)},
+    )
+    lines = to_ndjson(frame).decode().splitlines()
+    assert lines[0] == '{"name":"a\\nb","odds":1.85,"at":"2026-01-14T12:00:00Z"}'
+    assert [json.loads(line) for line in lines] == json.loads(to_json(frame))
+    assert to_ndjson(frame.clear()) == b""
 
 
 @given(st.lists(st.decimals(-(10**9) + 1, 10**9 - 1, places=3), min_size=1))
