@@ -20,8 +20,9 @@ _CATALOGUE = """
 
 
 def documented() -> dict[str, list[str]]:
-    """Columns by relation: first cells of the table under each third-level heading."""
-    sections = re.split(r"^### (\w+)\n", PAGE.read_text(), flags=re.MULTILINE)
+    """Columns by relation: first cells of the table under each third-level heading, up to the chapter on answers."""
+    relations = PAGE.read_text().partition("\n## Answers\n")[0]
+    sections = re.split(r"^### (\w+)\n", relations, flags=re.MULTILINE)
     return {
         name: [column for column in re.findall(r"^\| (\w+) \|", body, flags=re.MULTILINE) if column != "column"]
         for name, body in zip(sections[1::2], sections[2::2], strict=True)
