@@ -2,22 +2,32 @@
 
 import dagster as dg
 
+from odds_pipeline.assets.coverage import report_offer
+from odds_pipeline.assets.day_reports import report_days
 from odds_pipeline.assets.legacy import legacy_history
 from odds_pipeline.assets.observations import observations
 from odds_pipeline.assets.odds import odds_assets
 from odds_pipeline.assets.retention import retention as retention_asset
-from odds_pipeline.assets.unmapped import unmapped
 from odds_pipeline.checks.odds import check_odds
 from odds_pipeline.clock import Clock, SystemClock
-from odds_pipeline.jobs import legacy_import, odds_cycle, prepare_days, refresh_event, retention, unmapped_report
+from odds_pipeline.jobs import (
+    day_reports,
+    legacy_import,
+    odds_cycle,
+    offer_reports,
+    prepare_days,
+    refresh_event,
+    retention,
+)
 from odds_pipeline.partitions import history_days
 from odds_pipeline.resources import pipeline_resources
 from odds_pipeline.sensors.cycle_due import cycle_due
 from odds_pipeline.sensors.dead_runs import dead_runs
 from odds_pipeline.sensors.legacy_import_due import legacy_import_due
+from odds_pipeline.sensors.refresh_requested import refresh_requested
+from odds_pipeline.sensors.reports_due import reports_due
 from odds_pipeline.sensors.retention_due import retention_due
 from odds_pipeline.sensors.run_failures import run_failures
-from odds_pipeline.sensors.unmapped_due import unmapped_due
 from odds_pipeline.sensors.unprepared_days import unprepared_days
 from odds_pipeline.settings import Settings
 
@@ -30,10 +40,26 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
     settings, clock = settings or Settings(), clock or SystemClock()
     days = history_days(settings, today=clock.now().date())
     return dg.Definitions(
-        assets=[observations, odds_assets(days), retention_asset, unmapped, legacy_history],
+        assets=[
+            observations,
+            odds_assets(days),
+            retention_asset,
+            report_offer,
+            *report_days(days),
+            legacy_history,
+        ],
         asset_checks=[check_odds],
-        jobs=[odds_cycle, retention, prepare_days, refresh_event, unmapped_report, legacy_import],
-        sensors=[cycle_due, retention_due, unprepared_days, unmapped_due, run_failures, dead_runs, legacy_import_due],
+        jobs=[odds_cycle, retention, prepare_days, refresh_event, offer_reports, day_reports, legacy_import],
+        sensors=[
+            cycle_due,
+            refresh_requested,
+            retention_due,
+            unprepared_days,
+            reports_due,
+            run_failures,
+            dead_runs,
+            legacy_import_due,
+        ],
         resources=pipeline_resources(settings, clock),
         # Few short steps: one process each would cost more than the steps themselves.
         executor=dg.in_process_executor,

@@ -17,7 +17,18 @@ from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.days.opening import ensure_states
-from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, LEGACY_HISTORY, RETENTION, UNMAPPED, observations_key
+from odds_pipeline.metadata import (
+    CHANGES,
+    COVERAGE,
+    CURRENT,
+    HISTORY,
+    LEGACY_HISTORY,
+    MARGINS,
+    RETENTION,
+    TIME_TO_KICKOFF,
+    UNMAPPED,
+    observations_key,
+)
 from odds_pipeline.partitions import begun_day
 from odds_pipeline.resources import StagingRoot
 from odds_pipeline.scrape import cycle as cycles
@@ -35,11 +46,19 @@ odds_cycle = dg.define_asset_job(
     description="Scrape every bookmaker, compare with current, commit the changes. Launch it for today.",
 )
 
-unmapped_report = dg.define_asset_job(
-    "unmapped_report",
-    selection=dg.AssetSelection.assets(UNMAPPED),
+offer_reports = dg.define_asset_job(
+    "offer_reports",
+    selection=dg.AssetSelection.assets(UNMAPPED, COVERAGE),
     tags=_tags("report"),
-    description="Count the market types on offer that the catalogue does not map.",
+    description="Report what is on offer now: who lists which matches, and market types that the catalogue lacks.",
+)
+
+
+day_reports = dg.define_asset_job(
+    "day_reports",
+    selection=dg.AssetSelection.assets(MARGINS, TIME_TO_KICKOFF),
+    tags=_tags("report"),
+    description="Report margins, and moves towards kick-off. Launch it for a day or a range of days.",
 )
 
 
@@ -60,9 +79,10 @@ retention = dg.define_asset_job(
 
 
 class RefreshEvent(dg.Config):
-    """Which match to ask for: ``events.id``."""
+    """Which match to ask for (``events.id``), and for whom: ``refresh_requests.id``, if it was asked for over HTTP."""
 
     event_id: int
+    request_id: int | None = None
 
 
 @dg.op(description="Ask every bookmaker that lists the event for it, and write the answers as a cycle does.")
@@ -85,6 +105,7 @@ def refresh(
             clock=clock,
             staging_root=staging.path,
             dagster_run_id=context.run_id,
+            request_id=config.request_id,
         )
     except cycles.NoSuchEvent as unknown:
         raise dg.Failure(f"{unknown}; give an id of the table events", allow_retries=False) from unknown

@@ -4,6 +4,7 @@ Column schemas are generated from the one definition of each relation: ``OBSERVA
 SQLAlchemy models for what is in PostgreSQL. What a column means is said once, in ``COLUMN_MEANINGS``.
 """
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +25,9 @@ CURRENT = dg.AssetKey(["odds", "current"])
 HISTORY = dg.AssetKey(["odds", "history"])
 RETENTION = dg.AssetKey(["odds", "retention"])
 UNMAPPED = dg.AssetKey(["markets", "unmapped"])
+MARGINS = dg.AssetKey(["reports", "margins"])
+TIME_TO_KICKOFF = dg.AssetKey(["reports", "time_to_kickoff"])
+COVERAGE = dg.AssetKey(["reports", "coverage"])
 LEGACY_HISTORY = dg.AssetKey(["legacy", "history"])
 
 
@@ -121,6 +125,11 @@ def sample(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
     records = [dg.TableRecord({name: _readable(value) for name, value in row.items()}) for row in rows]
     columns = [dg.TableColumn(name) for name in (records[0].data if records else ())]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
+
+
+def picture(png: bytes, shows: str) -> dg.MetadataValue:
+    """A chart in the event itself, so that it is there without any further server; ``shows``: said instead of it."""
+    return dg.MetadataValue.md(f"![{shows}](data:image/png;base64,{b64encode(png).decode()})")
 
 
 def _readable(value: Any) -> str | int | float | bool | None:

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
         default=timedelta(minutes=15), description="How long after midnight a cycle of yesterday may still begin."
     )
     report_interval: timedelta = Field(
-        default=timedelta(hours=1), description="Least time between two reports of unmapped markets."
+        default=timedelta(hours=1), description="Least time between two runs of the same report."
     )
 
     # Absence and freshness

@@ -4,10 +4,27 @@ import dagster as dg
 import pytest
 
 from odds_pipeline.definitions import build_definitions
-from odds_pipeline.metadata import CHANGES, CURRENT, HISTORY, LEGACY_HISTORY, RETENTION, UNMAPPED, observations_key
+from odds_pipeline.metadata import (
+    CHANGES,
+    COVERAGE,
+    CURRENT,
+    HISTORY,
+    LEGACY_HISTORY,
+    MARGINS,
+    RETENTION,
+    TIME_TO_KICKOFF,
+    UNMAPPED,
+    observations_key,
+)
 
 SCRAPES = [observations_key(slug) for slug in ("betpawa", "sportybet", "bet9ja")]
-ASSETS = [*SCRAPES, CHANGES, CURRENT, HISTORY, RETENTION, UNMAPPED, LEGACY_HISTORY]
+ASSETS = [
+    *SCRAPES,
+    *(CHANGES, CURRENT, HISTORY, RETENTION),
+    *(UNMAPPED, COVERAGE, MARGINS, TIME_TO_KICKOFF),
+    LEGACY_HISTORY,
+]
+BY_DAY = [HISTORY, MARGINS, TIME_TO_KICKOFF, LEGACY_HISTORY]
 defs = build_definitions()
 
 
@@ -34,15 +51,19 @@ def test_the_lineage_is_the_one_required():
         HISTORY: {CHANGES},
         RETENTION: {HISTORY},
         UNMAPPED: {CURRENT},
+        COVERAGE: {CURRENT},
+        MARGINS: {HISTORY},
+        TIME_TO_KICKOFF: {HISTORY},
         LEGACY_HISTORY: set(),
     }
 
 
-def test_only_what_makes_history_is_partitioned_by_utc_day():
-    assert {key for key in ASSETS if spec(key).partitions_def is not None} == {HISTORY, LEGACY_HISTORY}
+def test_history_and_what_is_told_of_its_days_are_partitioned_by_utc_day():
+    assert {key for key in ASSETS if spec(key).partitions_def is not None} == set(BY_DAY)
+    assert spec(MARGINS).partitions_def == spec(TIME_TO_KICKOFF).partitions_def == spec(HISTORY).partitions_def
 
 
-@pytest.mark.parametrize("key", [HISTORY, LEGACY_HISTORY], ids=lambda key: key.to_user_string())
+@pytest.mark.parametrize("key", BY_DAY, ids=lambda key: key.to_user_string())
 def test_a_range_of_days_up_to_today_is_one_run(key: dg.AssetKey):
     days = spec(key).partitions_def
     assert isinstance(days, dg.DailyPartitionsDefinition)
@@ -73,7 +94,9 @@ def test_scrapes_are_one_step_and_changes_current_history_are_one_step():
         frozenset(SCRAPES),
         frozenset({CHANGES, CURRENT, HISTORY}),
         frozenset({RETENTION}),
-        frozenset({UNMAPPED}),
+        frozenset({UNMAPPED, COVERAGE}),
+        frozenset({MARGINS}),
+        frozenset({TIME_TO_KICKOFF}),
         frozenset({LEGACY_HISTORY}),
     }
 
@@ -93,10 +116,11 @@ def test_the_sensors_are_the_ones_required(repository: dg.RepositoryDefinition):
         "cycle_due",
         "unprepared_days",
         "retention_due",
-        "unmapped_due",
+        "reports_due",
         "run_failures",
         "dead_runs",
         "legacy_import_due",
+        "refresh_requested",
     }
 
 

@@ -53,6 +53,33 @@ def last_cycle(database: Database, *, now: datetime) -> LastCycle | None:
     return LastCycle(*row) if row else None
 
 
+def last_commit(database: Database) -> datetime | None:
+    """When the newest cycle that wrote was closed, None before the first."""
+    with database.connect() as connection:
+        row = connection.execute(
+            """
+            SELECT completed_at FROM scrape_runs
+            WHERE started_at IS NOT NULL AND counts IS NOT NULL AND trigger IN ('scheduled', 'manual')
+            ORDER BY started_at DESC LIMIT 1
+            """
+        ).fetchone()
+    return row[0] if row else None
+
+
+def reportable(database: Database, start: datetime, end: datetime) -> tuple[bool, bool]:
+    """Whether PostgreSQL has changes from ``start`` up to but without ``end``, and whether a match kicks off then."""
+    with database.connect() as connection:
+        row = connection.execute(
+            """
+            SELECT EXISTS (SELECT FROM odds_history WHERE captured_at >= %(start)s AND captured_at < %(end)s),
+                   EXISTS (SELECT FROM events WHERE kickoff >= %(start)s AND kickoff < %(end)s)
+            """,
+            {"start": start, "end": end},
+        ).fetchone()
+    assert row is not None
+    return row
+
+
 def next_kickoff(database: Database, *, now: datetime) -> datetime | None:
     """The nearest kick-off that lies ahead."""
     with database.connect() as connection:

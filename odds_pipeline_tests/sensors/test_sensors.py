@@ -8,7 +8,6 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from odds_pipeline.database.archived_files import named_files, stale_states
 from odds_pipeline.database.runs import open_run, start_run
-from odds_pipeline.metadata import UNMAPPED
 from odds_pipeline_tests.dagster_fixtures import NOON, Pipeline
 
 
@@ -106,24 +105,6 @@ def test_the_state_that_a_day_began_with_is_archived_when_the_day_before_is_over
     assert pipeline.tick("unprepared_days").run_requests, "history before that day has changed"
     assert pipeline.job("prepare_days").success
     assert states() == [date(2026, 1, 15), date(2026, 1, 16)]
-
-
-def test_the_report_of_unmapped_markets_follows_the_first_cycle(pipeline: Pipeline):
-    assert "no cycle has run yet" in skip_reason(pipeline.tick("unmapped_due"))
-    pipeline.fill()
-    assert pipeline.tick("unmapped_due").run_requests
-    result = pipeline.job("unmapped_report")
-    assert result.success
-    (event,) = result.get_asset_materialization_events()
-    assert event.asset_key == UNMAPPED
-    ((unmapped,),) = pipeline.rows(
-        """
-        SELECT count(*) FROM market_odds_current
-        WHERE unavailable_at IS NULL AND starts_with(betpawa_market_id, bookmaker_slug || ':')
-        """
-    )
-    assert event.materialization.metadata["unmapped_markets"].value == unmapped > 0
-    assert "no cycle has ended since the last report" in skip_reason(pipeline.tick("unmapped_due"))
 
 
 def test_the_watchdog_gives_up_a_run_that_died(pipeline: Pipeline):
