@@ -32,15 +32,15 @@ _LISTING = ["bookmaker_slug", "external_event_id"]
 # were cleaned up: nobody knows any more what failed.
 _CYCLE = sql.SQL(
     """
-    SELECT coverage.run_id, coverage.first_answer_at, coverage.last_answer_at
+    SELECT coverage.run_id, coverage.first_answer_at, coverage.last_answer_at, run.completed_at
     FROM scrape_coverage AS coverage JOIN scrape_runs AS run ON run.id = coverage.run_id
     WHERE coverage.bookmaker_id = asked.bookmaker_id
       AND coverage.last_answer_at <= %(moment)s AND coverage.discovery_at <= %(moment)s
       AND coverage.discovery_status = 'complete' AND coverage.not_asked = 0 AND NOT coverage.guard_held
       AND coalesce((run.counts ->> 'late')::int, 0) = 0
-      AND (coverage.failed + coverage.outcomes_refused = 0 OR EXISTS (
-          SELECT FROM scrape_errors AS error
-          WHERE error.scrape_run_id = coverage.run_id AND error.bookmaker_id = coverage.bookmaker_id
+      AND (coverage.failed + coverage.outcomes_refused = 0 OR (
+          SELECT true FROM scrape_errors AS error
+          WHERE error.scrape_run_id = coverage.run_id AND error.bookmaker_id = coverage.bookmaker_id LIMIT 1
       ))
       AND NOT EXISTS (
           SELECT FROM scrape_coverage AS other JOIN scrape_runs AS earlier ON earlier.id = other.run_id
@@ -55,18 +55,20 @@ _CYCLE = sql.SQL(
 
 # A listing of an event that was cleaned up has no id: errors without one may be its own. It is known to have been ours
 # when one of our cycles wrote its newest row.
-_LISTINGS = sql.SQL(
-    """
+_LISTINGS = (
+    sql.SQL(
+        """
     WITH asked AS MATERIALIZED (
-        SELECT asked.place, bookmaker.id AS bookmaker_id, coalesce(listing.id, 0) AS listing_id, asked.oldest_at,
+        SELECT asked.slug, asked.external_event_id, asked.oldest_at, bookmaker.id AS bookmaker_id,
+               coalesce(listing.id, 0) AS listing_id, coalesce(listing.created_at, asked.newest_at) AS known_since,
                state.last_confirmed_at, coalesce(state.last_answer_at <= %(moment)s, false) AS is_exact,
                CASE WHEN listing.id IS NOT NULL THEN state.first_confirmed_at
                     WHEN EXISTS (SELECT FROM scrape_coverage AS coverage WHERE coverage.run_id = asked.run_id
                                  AND coverage.bookmaker_id = bookmaker.id) THEN asked.newest_at
                END AS ours_since
-        FROM unnest(%(places)s::int[], %(slugs)s::text[], %(events)s::text[], %(oldest)s::timestamptz[],
-                    %(newest)s::timestamptz[], %(runs)s::int[])
-             AS asked (place, slug, external_event_id, oldest_at, newest_at, run_id)
+        FROM unnest(%(bookmaker_slug)s::text[], %(external_event_id)s::text[], %(oldest_at)s::timestamptz[],
+                    %(newest_at)s::timestamptz[], %(run_id)s::int[])
+             AS asked (slug, external_event_id, oldest_at, newest_at, run_id)
         JOIN bookmakers AS bookmaker ON bookmaker.slug = asked.slug
         LEFT JOIN event_bookmakers AS listing
             ON (listing.bookmaker_id, listing.external_event_id) = (bookmaker.id, asked.external_event_id)
@@ -79,10 +81,11 @@ _LISTINGS = sql.SQL(
         FROM newest JOIN scrape_errors AS error
             ON (error.scrape_run_id, error.bookmaker_id) = (newest.run_id, newest.bookmaker_id)
     )
-    SELECT asked.place, asked.listing_id,
+    SELECT asked.slug, asked.external_event_id, asked.listing_id,
            CASE WHEN asked.is_exact THEN asked.last_confirmed_at
                 WHEN troubled.listing_id IS NOT NULL THEN earlier.first_answer_at
-                WHEN newest.last_answer_at >= asked.ours_since THEN newest.first_answer_at
+                WHEN newest.last_answer_at >= asked.ours_since AND newest.completed_at >= asked.known_since
+                    THEN newest.first_answer_at
            END AS confirmed_at,
            asked.is_exact AND (newest.run_id IS NULL OR troubled.listing_id IS NOT NULL OR EXISTS (
                SELECT FROM scrape_errors AS error
@@ -93,26 +96,32 @@ _LISTINGS = sql.SQL(
     CROSS JOIN pipeline_settings AS settings
     LEFT JOIN newest ON newest.bookmaker_id = asked.bookmaker_id
     LEFT JOIN troubled ON (troubled.bookmaker_id, troubled.listing_id) = (asked.bookmaker_id, asked.listing_id)
-    LEFT JOIN LATERAL ({earlier}) AS earlier ON troubled.listing_id IS NOT NULL AND NOT asked.is_exact
+    LEFT JOIN LATERAL ({earlier}) AS earlier ON true
     """
-).format(
-    newest=_CYCLE.format(listing=sql.SQL("")),
-    earlier=_CYCLE.format(
-        listing=sql.SQL(
-            """
-            AND coverage.last_answer_at >= asked.ours_since AND coverage.last_answer_at >= asked.oldest_at
+    )
+    .format(
+        newest=_CYCLE.format(listing=sql.SQL("")),
+        earlier=_CYCLE.format(
+            listing=sql.SQL(
+                """
+            AND troubled.listing_id IS NOT NULL AND NOT asked.is_exact AND asked.ours_since IS NOT NULL
+            AND coverage.last_answer_at >= greatest(asked.ours_since, asked.oldest_at)
+            AND run.completed_at >= asked.known_since
             AND NOT EXISTS (
                 SELECT FROM scrape_errors AS error
                 WHERE (error.scrape_run_id, error.bookmaker_id) = (coverage.run_id, coverage.bookmaker_id)
                   AND coalesce(error.event_bookmaker_id, 0) = asked.listing_id
             )
             """
-        )
-    ),
+            )
+        ),
+    )
+    .as_bytes()
 )
 
 _LISTING_FACTS = {
-    "place": pl.Int32,
+    "bookmaker_slug": pl.String,
+    "external_event_id": pl.String,
     "listing_id": pl.Int32,
     "confirmed_at": UTC_MICROSECONDS,
     "may_have_own_sightings": pl.Boolean,
@@ -140,65 +149,46 @@ def with_freshness(
 
 
 def _with_freshness(connection: psycopg.Connection, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    listings = _listings(connection, rows.filter(~pl.col("is_unavailable")), moment)
-    sightings = _own_sightings(connection, listings.filter("may_have_own_sightings")["listing_id"].to_list())
-    confirmed_at = pl.when(~pl.col("is_unavailable")).then(pl.coalesce("last_seen_at", "confirmed_at"))
-    last_confirmed_at = pl.max_horizontal("captured_at", confirmed_at)
-    is_stale = pl.lit(moment) - pl.col("last_confirmed_at") > pl.col("stale_after")
-    return (
-        rows.join(listings, on=_LISTING, how="left", maintain_order="left")
-        .join(sightings, on="market_id", how="left", maintain_order="left")
-        .with_columns(last_confirmed_at=last_confirmed_at.cast(UTC_MICROSECONDS))
-        .with_columns(is_stale=is_stale.fill_null(value=False) & ~pl.col("is_unavailable"))
-        .select(*rows.columns, *FRESHNESS)
+    available = rows.filter(~pl.col("is_unavailable"))
+    if available.is_empty():
+        return rows.with_columns(last_confirmed_at="captured_at", is_stale=pl.lit(value=False))
+    listings = _listings(connection, available, moment)
+    told = rows.join(listings, on=_LISTING, how="left", maintain_order="left")
+    confirmed_at = pl.col("confirmed_at")
+    suspects = listings.filter("may_have_own_sightings")["listing_id"].to_list()
+    if suspects:
+        sightings = _own_sightings(connection, suspects)
+        told = told.join(sightings, on="market_id", how="left", maintain_order="left")
+        confirmed_at = pl.coalesce("last_seen_at", "confirmed_at")
+    last_confirmed_at = pl.max_horizontal("captured_at", pl.when(~pl.col("is_unavailable")).then(confirmed_at))
+    is_older = pl.lit(moment, UTC_MICROSECONDS) - last_confirmed_at > pl.col("stale_after")
+    return told.select(
+        *rows.columns,
+        last_confirmed_at=last_confirmed_at,
+        is_stale=is_older.fill_null(value=False) & ~pl.col("is_unavailable"),
     )
 
 
 def _listings(connection: psycopg.Connection, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """What is known of the listings of available rows: by ``_LISTING``, the columns of ``_LISTING_FACTS``."""
-    listings = (
-        rows.group_by(_LISTING)
-        .agg(
-            oldest_at=pl.col("captured_at").min(),
-            newest_at=pl.col("captured_at").max(),
-            run_id=pl.col("run_id").sort_by("captured_at").last(),
-        )
-        .with_row_index("place")
-        .cast({"place": pl.Int32})
+    """What is known of the listings of the rows, in ``_LISTING_FACTS``."""
+    asked = rows.group_by(_LISTING).agg(
+        oldest_at=pl.col("captured_at").min(),
+        newest_at=pl.col("captured_at").max(),
+        run_id=pl.col("run_id").get(pl.col("captured_at").arg_max()),
     )
-    facts = (
-        []
-        if listings.is_empty()
-        else connection.execute(
-            _LISTINGS,
-            {
-                "moment": moment,
-                "places": listings["place"].to_list(),
-                "slugs": listings["bookmaker_slug"].to_list(),
-                "events": listings["external_event_id"].to_list(),
-                "oldest": listings["oldest_at"].to_list(),
-                "newest": listings["newest_at"].to_list(),
-                "runs": listings["run_id"].to_list(),
-            },
-        ).fetchall()
-    )
-    known = pl.DataFrame(facts, schema=_LISTING_FACTS, orient="row")
-    return listings.select("place", *_LISTING).join(known, on="place").drop("place")
+    facts = connection.execute(_LISTINGS, {"moment": moment, **asked.to_dict(as_series=False)}).fetchall()
+    return pl.DataFrame(facts, schema=_LISTING_FACTS, orient="row")
 
 
 def _own_sightings(connection: psycopg.Connection, listing_ids: list[int]) -> pl.DataFrame:
     """Markets refused in complete answers of these listings: when they themselves were last seen."""
-    rows = (
-        []
-        if not listing_ids
-        else connection.execute(
-            """
+    rows = connection.execute(
+        """
         SELECT market.id, current.last_seen_at
         FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
         WHERE market.event_bookmaker_id = ANY (%s)
           AND current.last_seen_at IS NOT NULL AND current.unavailable_at IS NULL
         """,
-            [listing_ids],
-        ).fetchall()
-    )
+        [listing_ids],
+    ).fetchall()
     return pl.DataFrame(rows, schema={"market_id": pl.Int32, "last_seen_at": UTC_MICROSECONDS}, orient="row")

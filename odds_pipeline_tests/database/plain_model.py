@@ -106,8 +106,10 @@ class PlainModel:
                 listing.is_known = listing.is_listed = True
             if answer.status == "complete":
                 listing.last_confirmed = answer.at
+            is_offered = answer.status == "complete" or (answer.status == "failed" and bool(answer.markets))
+            if is_offered:
                 listing.is_listed = True
-            if answer.status in ("complete", "started") or (answer.status == "failed" and answer.markets):
+            if is_offered or answer.status == "started":
                 listing.last_answer = answer.at
         for key, gone_at in ended.items():
             listing = self.listings[key]

@@ -150,6 +150,16 @@ def test_an_event_that_its_bookmaker_no_longer_lists_is_unavailable(database: Da
     assert commit(database, cycle(2, event(2, {RESULT: HOME}), discovered=("betpawa",))).returned == 1
 
 
+def test_an_event_that_came_back_in_a_partly_read_answer_can_be_gone_again(database: Database) -> None:
+    other = [event(number, {RESULT: HOME}, id="other") for number in range(4)]
+    commit(database, cycle(0, event(0, {RESULT: HOME}), other[0], discovered=("betpawa",)))
+    assert commit(database, cycle(1, other[1], discovered=("betpawa",))).unavailable == 1
+    partly = answer("betpawa", "e", moment(2), {RESULT: HOME}, status="failed")
+    assert commit(database, cycle(2, partly, other[2], discovered=("betpawa",))).returned == 1
+    assert commit(database, cycle(3, other[3], discovered=("betpawa",))).unavailable == 1
+    assert current(database)["betpawa", "e", *RESULT].unavailable_at == moment(3)
+
+
 @pytest.mark.parametrize("status", ["failed", "not_asked"])
 def test_no_answer_is_no_empty_answer(database: Database, status: str) -> None:
     """B-13: not for the event, and not for the offer whose discovery failed."""
