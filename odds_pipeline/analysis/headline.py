@@ -52,24 +52,24 @@ def headline_of(connection: psycopg.Connection, listings: pl.DataFrame) -> pl.Da
     """
     rows = connection.execute(
         """
-        WITH wanted AS (
+        WITH wanted AS MATERIALIZED (
             SELECT type.id AS market_type_id, asked.line, asked.place
             FROM unnest(%s::text[], %s::numeric[]) WITH ORDINALITY AS asked (betpawa_market_id, line, place)
             JOIN market_types AS type USING (betpawa_market_id)
         )
-        SELECT listing.id, wanted.place, label.name, market.outcome_set_id, market.state, market.unavailable_at,
-               market.captured_at
+        SELECT listing.id, wanted.place, label.name, market.outcome_set_id, current.state, current.unavailable_at,
+               current.captured_at
         FROM unnest(%s::int[]) AS listing (id)
-        CROSS JOIN wanted
+        -- OFFSET and LIMIT keep the planner to one descent of an index for each listing, and one for each market.
         CROSS JOIN LATERAL (
-            -- At most one: the limit has each looked up by its keys, rather than all markets of the types read.
-            SELECT market.label_id, market.outcome_set_id, current.state, current.unavailable_at, current.captured_at
-            FROM markets AS market
-            JOIN current_odds AS current ON current.market_id = market.id
-            WHERE market.event_bookmaker_id = listing.id AND market.market_type_id = wanted.market_type_id
-              AND market.line IS NOT DISTINCT FROM wanted.line
-            LIMIT 1
+            SELECT id, market_type_id, line, label_id, outcome_set_id FROM markets
+            WHERE event_bookmaker_id = listing.id AND market_type_id = ANY (ARRAY(SELECT market_type_id FROM wanted))
+            OFFSET 0
         ) AS market
+        JOIN wanted ON wanted.market_type_id = market.market_type_id AND wanted.line IS NOT DISTINCT FROM market.line
+        CROSS JOIN LATERAL (
+            SELECT state, unavailable_at, captured_at FROM current_odds WHERE market_id = market.id LIMIT 1
+        ) AS current
         LEFT JOIN market_labels AS label ON label.id = market.label_id
         """,
         [[market for market, _ in HEADLINE], [line for _, line in HEADLINE], listings["listing_id"].to_list()],
