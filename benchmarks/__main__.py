@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...] [--scale SCALE ...]``: each benchmark in a process of its own."""
+"""``python -m benchmarks [NAME ...] [--scale SCALE ...] [--keep DIR]``: each benchmark in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
-from . import commit, cycle, days, legacy, storage
+from . import commit, cycle, days, legacy, questions, storage
 from .measure import say
 from .offers import SCALES
 
@@ -17,6 +18,7 @@ _BENCHMARKS: dict[str, tuple[str, ...]] = {
     "cycle": (),
     "days": (),
     "legacy": (),
+    "questions": (),
     "storage": ("S", "M", "L"),
 }
 
@@ -25,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(_BENCHMARKS)}; default: all")
     parser.add_argument("--scale", action="append", choices=list(SCALES), help="another scale, where there is one")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the database of questions is, or is to stay")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - _BENCHMARKS.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
@@ -34,15 +37,16 @@ def main() -> None:
         for scale in (_BENCHMARKS[name] and (arguments.scale or _BENCHMARKS[name])) or (None,)
     ]
     if len(runs) == 1:
-        _run(*runs[0])
+        _run(*runs[0], arguments.keep)
         return
+    keep = ("--keep", str(arguments.keep)) if arguments.keep else ()
     for name, scale in runs:
-        command = [sys.executable, "-m", "benchmarks", name, *(("--scale", scale) if scale else ())]
+        command = [sys.executable, "-m", "benchmarks", name, *(("--scale", scale) if scale else ()), *keep]
         say(f"\n$ {shlex.join(command)}")
         subprocess.run(command, check=True)
 
 
-def _run(name: str, scale: str | None) -> None:
+def _run(name: str, scale: str | None, keep: Path | None) -> None:
     match name, scale:
         case "commit", str():
             commit.run(scale)
@@ -52,6 +56,8 @@ def _run(name: str, scale: str | None) -> None:
             days.run()
         case "legacy", _:
             legacy.run()
+        case "questions", _:
+            questions.run(keep)
         case _:
             cycle.run()
 

@@ -1,0 +1,218 @@
+"""The questions that are measured: what each asks, of what, how fast it ought to be, and a floor beside it.
+
+A floor is a bare statement over a psycopg connection that is open: it reads what no answer can do without, and makes
+nothing of it. The subject of a question is drawn from its number alone, so that two processes ask the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import polars as pl
+import psycopg
+
+from odds_pipeline.analysis.event import event
+from odds_pipeline.analysis.events import EventFilter, events
+from odds_pipeline.analysis.margins import margin_history
+from odds_pipeline.analysis.moments import Scope, at
+from odds_pipeline.analysis.odds_history import MarketChoice, odds_history
+from odds_pipeline.analysis.source import OddsSource
+
+from .questions_history import DAYS, NOW, cycle_at
+from .questions_offer import BOOKMAKERS, EVENTS, MARKETS_OF_EVENT, market_id, templates
+
+PAGE = 100
+_SINCE = NOW - timedelta(days=DAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a question is about: any of these, as the question needs."""
+
+    event: int
+    bookmaker: str
+    template: int
+    moment: datetime
+    kickoff_since: datetime
+
+    @classmethod
+    def draw(cls, number: int) -> Subject:
+        """The subject of this number: a market that all bookmakers offer, a moment of the last 13 days."""
+        random = Random(number)
+        return cls(
+            event=random.randrange(EVENTS),
+            bookmaker=random.choice(BOOKMAKERS),
+            template=random.randrange(min(MARKETS_OF_EVENT.values())),
+            moment=cycle_at(0) + timedelta(days=1) + random.random() * (NOW - cycle_at(0) - timedelta(days=1)),
+            kickoff_since=NOW + timedelta(days=random.uniform(-2.5, 12)),
+        )
+
+    @property
+    def event_id(self) -> int:
+        return self.event + 1
+
+    @property
+    def betpawa_market_id(self) -> str:
+        return templates()[self.template].market.market_id
+
+    @property
+    def line(self) -> Decimal | None:
+        return templates()[self.template].line
+
+    def market_ids(self, bookmakers: Sequence[str]) -> list[int]:
+        """The market's id at each of these bookmakers."""
+        return [market_id(self.event, slug, self.template) for slug in bookmakers]
+
+    def all_market_ids(self) -> list[int]:
+        """The ids of every market of the event."""
+        return [
+            market_id(self.event, slug, template)
+            for slug, count in MARKETS_OF_EVENT.items()
+            for template in range(count)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``aim``: milliseconds in which 95 of 100 answers ought to come. ``times``: how often it is asked warm, cold."""
+
+    name: str
+    ask: Callable[[OddsSource, Subject], pl.DataFrame]
+    floor: Callable[[psycopg.Connection, Subject], Sequence[Any]]
+    aim: float | None = None
+    times: tuple[int, int] = (300, 10)
+
+
+def _event_list(source: OddsSource, about: Subject) -> pl.DataFrame:
+    page = events(source, EventFilter(kickoff_since=about.kickoff_since), now=NOW, limit=PAGE).rows
+    assert page.height == PAGE
+    return page
+
+
+def _event_list_floor(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return connection.execute(
+        """
+        SELECT event.*, listing.*, state.*, market.*, current.*
+        FROM (SELECT * FROM events WHERE kickoff >= %s ORDER BY kickoff, id LIMIT %s) AS event
+        JOIN event_bookmakers AS listing ON listing.event_id = event.id
+        JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+        JOIN markets AS market ON market.event_bookmaker_id = listing.id
+            AND market.market_type_id IN (
+                SELECT id FROM market_types WHERE betpawa_market_id IN ('3743', '5000', '3795', '4693')
+            )
+        JOIN current_odds AS current ON current.market_id = market.id
+        WHERE market.line IS NULL OR market.line = 2.5
+        """,
+        [about.kickoff_since, PAGE],
+    ).fetchall()
+
+
+def _event(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return event(source, about.event_id, now=NOW).markets
+
+
+def _event_floor(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return connection.execute(
+        """
+        SELECT market.*, current.* FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
+        WHERE market.id = ANY (%s)
+        """,
+        [about.all_market_ids()],
+    ).fetchall()
+
+
+def _event_at(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return at(source, Scope(event_ids=[about.event_id]), about.moment).rows
+
+
+def _last_rows(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return connection.execute(
+        """
+        SELECT last.* FROM unnest(%s::int[]) AS wanted (market_id) CROSS JOIN LATERAL (
+            SELECT market_id, captured_at, run_id, state FROM odds_history
+            WHERE market_id = wanted.market_id AND captured_at <= %s ORDER BY captured_at DESC LIMIT 1
+        ) AS last
+        """,
+        [about.all_market_ids(), about.moment],
+    ).fetchall()
+
+
+def _choice(about: Subject, bookmakers: Sequence[str]) -> MarketChoice:
+    return MarketChoice(about.event_id, about.betpawa_market_id, about.line, bookmakers)
+
+
+def _history(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return odds_history(source, _choice(about, [about.bookmaker]), _SINCE, now=NOW).points
+
+
+def _history_of_all(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return odds_history(source, _choice(about, BOOKMAKERS), _SINCE, now=NOW).points
+
+
+def _margins(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return margin_history(source, _choice(about, [about.bookmaker]), _SINCE, now=NOW).points
+
+
+def _rows(connection: psycopg.Connection, market_ids: list[int]) -> Sequence[Any]:
+    return connection.execute(
+        """
+        SELECT market_id, captured_at, run_id, state FROM odds_history
+        WHERE market_id = ANY (%s) AND captured_at >= %s AND captured_at < %s ORDER BY market_id, captured_at
+        """,
+        [market_ids, _SINCE, NOW],
+    ).fetchall()
+
+
+def _rows_of_one(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return _rows(connection, about.market_ids([about.bookmaker]))
+
+
+def _rows_of_all(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return _rows(connection, about.market_ids(BOOKMAKERS))
+
+
+def _everything_of_one(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return at(source, Scope(bookmakers=[about.bookmaker]), about.moment).rows
+
+
+def _everything(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return at(source, Scope(), about.moment).rows
+
+
+def _current_of_one(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return _copied(connection, BOOKMAKERS.index(about.bookmaker) + 1)
+
+
+def _current_of_all(connection: psycopg.Connection, _about: Subject) -> Sequence[Any]:
+    return _copied(connection, None)
+
+
+def _copied(connection: psycopg.Connection, bookmaker_id: int | None) -> Sequence[Any]:
+    """As many states as the answer has, from where each stands in one row: current."""
+    statement = """
+        COPY (
+            SELECT current.market_id, current.captured_at, current.run_id, current.state
+            FROM current_odds AS current JOIN markets AS market ON market.id = current.market_id
+            JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id
+            WHERE listing.bookmaker_id = coalesce(%s, listing.bookmaker_id)
+        ) TO STDOUT (FORMAT BINARY)
+    """
+    with connection.cursor() as cursor, cursor.copy(statement, [bookmaker_id]) as copy:
+        return list(copy)
+
+
+QUESTIONS = (
+    Question("event list of 100", _event_list, _event_list_floor, aim=25),
+    Question("one event", _event, _event_floor),
+    Question("one event at a moment", _event_at, _last_rows, aim=50),
+    Question("history of a market, 14 days", _history, _rows_of_one, aim=10),
+    Question("the same, three bookmakers", _history_of_all, _rows_of_all),
+    Question("margins of a market, 14 days", _margins, _rows_of_one),
+    Question("everything of a bookmaker at a moment", _everything_of_one, _current_of_one, aim=1_000, times=(40, 6)),
+    Question("everything at a moment", _everything, _current_of_all, aim=3_000, times=(20, 6)),
+)
