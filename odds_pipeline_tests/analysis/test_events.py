@@ -317,3 +317,11 @@ def test_a_page_that_holds_exactly_the_rest_is_the_last(world: HandMade) -> None
     assert first.next is not None
     second = events(world.source, now=NOW, limit=2, after=first.next)
     assert (second.rows.height, second.next) == (2, None)
+
+
+def test_the_ends_of_time_are_times(world: HandMade) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    whole = EventFilter(kickoff_since=first, kickoff_until=last)
+    assert found(world, whole, first) == found(world, whole, last) == ["home", "derby", "away", "moved"]
+    assert events(world.source, now=last, after=EventCursor(first, 0)).rows.height == 4
+    assert events(world.source, now=first, after=EventCursor(last, 2**70)).rows.height == 0
