@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import polars as pl
 import psycopg
@@ -66,6 +66,11 @@ _LISTED = {name: EVENTS[name] for name in _EVENT_WORDS} | {
     "listing_id": pl.Int32,
     **{f"listing_{name}": kind for name, kind in LISTING_FIELDS.items()},
 }
+
+# How an event relates to the listings of a query that ``_listings`` begins.
+_IS_AMONG = sql.SQL("event.id = ANY (ARRAY({}))")
+_IS_IN_ONE = sql.SQL("EXISTS ({} AND listing.event_id = event.id)")
+_IS_IN_NONE = sql.SQL("NOT EXISTS ({} AND listing.event_id = event.id)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,27 +224,25 @@ def _conditions(connection: psycopg.Connection, wanted: EventFilter, now: dateti
         yield is_started if wanted.is_started else sql.SQL("NOT {}").format(is_started)
     bookmakers = require_bookmakers(connection, wanted.bookmakers)
     if bookmakers is not None:
-        yield _listed_by(bookmakers, sql.SQL("true"))
+        yield _IS_IN_ONE.format(_listings(bookmakers))
     if wanted.is_available is not None:
-        is_offered = _listed_by(bookmakers, sql.SQL("state.unlisted_at IS NULL"))
-        yield is_offered if wanted.is_available else sql.SQL("NOT {}").format(is_offered)
+        offered = sql.SQL("{} AND state.unlisted_at IS NULL").format(_listings(bookmakers))
+        # The list begins with what is long over: found first, events on offer are not looked for one by one there.
+        yield (_IS_AMONG if wanted.is_available else _IS_IN_NONE).format(offered)
 
 
-def _listed_by(bookmakers: Sequence[str] | None, condition: sql.SQL) -> sql.Composed:
-    """Whether one of the bookmakers (None: any) has a primary listing of the event that meets the condition."""
-    is_theirs: Any = sql.SQL("true")
-    if bookmakers is not None:
-        is_theirs = sql.SQL("bookmaker.slug = ANY ({})").format(list(bookmakers))
+def _listings(bookmakers: Sequence[str] | None) -> sql.Composed:
+    """A query of the events that one of the bookmakers (None: any) has a primary listing of; to be gone on with."""
+    is_theirs = sql.SQL("true") if bookmakers is None else sql.SQL("bookmaker.slug = ANY ({})").format(list(bookmakers))
     return sql.SQL(
         """
-        EXISTS (
-            SELECT FROM event_bookmakers AS listing
-            JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
-            LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
-            WHERE listing.event_id = event.id AND listing.is_primary AND {} AND {}
-        )
+        SELECT listing.event_id
+        FROM event_bookmakers AS listing
+        JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+        LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+        WHERE listing.is_primary AND {}
         """
-    ).format(is_theirs, condition)
+    ).format(is_theirs)
 
 
 def _behind(cursor: EventCursor) -> sql.Composed:
