@@ -111,3 +111,11 @@ def test_an_event_reads_its_own_markets_by_key(many: ExplainingDatabase, source:
         scans = {scan["Node Type"] for scan in many.scans(table)}
         assert scans, table
         assert scans <= {"Index Scan", "Bitmap Heap Scan"}, table
+
+
+def test_events_on_offer_are_not_looked_for_one_by_one_among_those_that_are_over(
+    many: ExplainingDatabase, source: OddsSource
+) -> None:
+    assert events(source, EventFilter(is_available=True), now=NOON, limit=5).rows.height == 5
+    offered = [scan for scan in many.scans("listing_state") if scan.get("Filter") or scan["Node Type"] == "Seq Scan"]
+    assert [scan["Node Type"] for scan in offered] == ["Seq Scan"], "all listings once"
