@@ -5,7 +5,7 @@ A file is written first and named here by the transaction that depends on it; wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -76,15 +76,22 @@ def named_files(
     connection: psycopg.Connection, kind: Kind, first_day: date = date.min, last_day: date = date.max
 ) -> list[NamedFile]:
     """Files with rows of at least one of the days, both included; in the order of their first day and their naming."""
-    with connection.cursor(row_factory=class_row(NamedFile)) as cursor:
-        cursor.execute(
-            """
-            SELECT id, kind, path, first_day, last_day, run_id, rows, bytes, sha256, stale_from FROM archive_files
-            WHERE kind = %s AND last_day >= %s AND first_day <= %s ORDER BY first_day, id
-            """,
-            [kind, first_day, last_day],
-        )
-        return cursor.fetchall()
+    return ask_files(connection, kind, first_day, last_day)()
+
+
+def ask_files(
+    connection: psycopg.Connection, kind: Kind, first_day: date = date.min, last_day: date = date.max
+) -> Callable[[], list[NamedFile]]:
+    """As ``named_files``, for who asks for more in the same pipeline before looking at the answer."""
+    cursor = connection.cursor(row_factory=class_row(NamedFile))
+    cursor.execute(
+        """
+        SELECT id, kind, path, first_day, last_day, run_id, rows, bytes, sha256, stale_from FROM archive_files
+        WHERE kind = %s AND last_day >= %s AND first_day <= %s ORDER BY first_day, id
+        """,
+        [kind, first_day, last_day],
+    )
+    return cursor.fetchall
 
 
 def forget_files(connection: psycopg.Connection, ids: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ A change is written as a difference: only rows that are not what they should be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from psycopg import sql
 from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.fetching import ask, integers
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.rebuild import follow_history
 from odds_pipeline.odds.fold import SETS
@@ -37,16 +38,17 @@ def midnight(day: date) -> datetime:
 def history_snapshot(database: Database) -> Iterator[psycopg.Connection]:
     """A transaction for reading that sees each day of history where it is: in PostgreSQL, or named in the archive."""
     with database.borrow() as connection:
-        # The lock comes before anything is looked at: whoever retires a day waits for us, and what it did before, we
-        # see. A view that is older than the lock could find a day in neither place.
-        connection.execute(
-            """
-            SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-            LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE
-            """,
-            prepare=False,
-        )
+        with connection.pipeline():
+            begin_snapshot(connection)
         yield connection
+
+
+def begin_snapshot(connection: psycopg.Connection) -> None:
+    """Begin the transaction of ``history_snapshot``, for who asks for more in the same pipeline."""
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", prepare=False)
+    # The lock comes before anything is looked at: whoever retires a day waits for us, and what it did before, we see.
+    # A view that is older than the lock could find a day in neither place.
+    connection.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE", prepare=False)
 
 
 def between(first: date, end: date) -> sql.Composed:
@@ -64,27 +66,49 @@ def read_history(connection: psycopg.Connection, *conditions: sql.Composable) ->
 
     As the caller's transaction sees them.
     """
-    # Some hundred markets' rows come as one text: a message for each row takes five times as long.
+    query = sql.SQL("SELECT market_id, captured_at, run_id, state FROM odds_history WHERE {}")
+    return ask(connection, query.format(sql.SQL(" AND ").join(conditions)), HISTORY_ROWS, prepare=False)()
+
+
+def ask_history(
+    connection: psycopg.Connection, market_ids: Sequence[int], since: datetime, until: datetime, *, is_planned: bool
+) -> Callable[[], pl.DataFrame]:
+    """Ask for the rows (``HISTORY_ROWS``, in no order) of these markets from ``since`` up to but without ``until``.
+
+    ``is_planned``: with a plan of its own, which is worth its time when many rows are meant.
+    """
     query = sql.SQL(
         """
-        SELECT string_agg(
-            concat_ws(
-                ',', market_id, (extract(epoch FROM captured_at) * 1000000)::bigint, run_id, encode(state, 'hex')
-            ), E'\\n'
-        )
-        FROM odds_history WHERE {} GROUP BY market_id / 256
+        SELECT market_id, captured_at, run_id, state FROM odds_history
+        WHERE market_id = ANY ({}::int[]) AND captured_at >= {} AND captured_at < {}
         """
     )
-    texts = connection.execute(query.format(sql.SQL(" AND ").join(conditions))).fetchall()
-    schema = {"market_id": pl.Int32, "microseconds": pl.Int64, "run_id": pl.Int32, "state": pl.String}
-    text = "\n".join(text for (text,) in texts).encode()
-    rows = pl.read_csv(text, has_header=False, schema=schema) if text else pl.DataFrame(schema=schema)
-    return rows.select(
-        "market_id",
-        pl.from_epoch("microseconds", "us").dt.replace_time_zone("UTC").alias("captured_at"),
-        "run_id",
-        pl.col("state").str.decode("hex"),
-    ).select(pl.col(name).cast(kind) for name, kind in HISTORY_ROWS.items())
+    values = [integers(market_ids), since, until]
+    if is_planned:
+        return ask(connection, query.format(*values), HISTORY_ROWS, prepare=False)
+    return ask(connection, query.format(*[sql.SQL("%s")] * 3), HISTORY_ROWS, values, prepare=True)
+
+
+def ask_last_rows(
+    connection: psycopg.Connection, market_ids: Sequence[int], moment: datetime, since: datetime
+) -> Callable[[], pl.DataFrame]:
+    """Ask for each market's last row (``HISTORY_ROWS``) at or before ``moment``, not before ``since``; by market.
+
+    One descent of an index for each market and day until it is found, the newest day first.
+    """
+    query = sql.SQL(
+        """
+        SELECT last.market_id, last.captured_at, last.run_id, last.state
+        FROM unnest(%(ids)s::int[]) AS wanted (market_id)
+        CROSS JOIN LATERAL (
+            SELECT market_id, captured_at, run_id, state FROM odds_history
+            WHERE market_id = wanted.market_id AND captured_at <= %(moment)s AND captured_at >= %(since)s
+            ORDER BY captured_at DESC LIMIT 1
+        ) AS last
+        """
+    )
+    parameters = {"ids": integers(sorted(market_ids)), "moment": moment, "since": since}
+    return ask(connection, query, HISTORY_ROWS, parameters, prepare=True)
 
 
 def outcome_sets(connection: psycopg.Connection, market_ids: Sequence[int]) -> pl.DataFrame:

@@ -18,12 +18,17 @@ from psycopg import sql
 
 from odds_pipeline.archive.states import read_state
 from odds_pipeline.archive.store import Archive, ArchiveDamaged
-from odds_pipeline.database.archived_files import NamedFile, named_files
+from odds_pipeline.database.archived_files import NamedFile, ask_files, named_files
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import history_snapshot, midnight, of_markets, read_history
+from odds_pipeline.database.fetching import ask, integers
+from odds_pipeline.database.history import (
+    ask_history,
+    ask_last_rows,
+    begin_snapshot,
+    midnight,
+)
 from odds_pipeline.days.archived_rows import archived_history, archived_states, rewritten_history
-from odds_pipeline.days.wanted import ANY_LINE, Wanted, WantedMarkets, find_markets
-from odds_pipeline.odds.replay import HISTORY_ROWS
+from odds_pipeline.days.wanted import ANY_LINE, Wanted, WantedMarkets, ask_markets, ask_words, gone_markets
 from odds_pipeline.odds.shown import ODDS_ROWS, shown
 
 __all__ = ["ANY_LINE", "ODDS_ROWS", "TieredHistory", "UnimportedDays", "Wanted", "history", "state_at"]
@@ -34,8 +39,14 @@ UnimportedDays = Callable[[date, date], list[date]]
 """Which of the UTC days between two, both included, an earlier system holds that were not imported."""
 
 _KEY = ["market_id", "captured_at"]
+_SPANS = {"market_id": pl.Int32, "since": ODDS_ROWS["captured_at"], "until": ODDS_ROWS["captured_at"]}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MANY = 5_000
 """Markets from which on the state at the day's beginning is read rather than each market's last row looked up."""
+
+
+_SHOWN_AT_ONCE = 100_000
+"""Rows whose outcomes are unpacked together: bounds the memory of a question about everything."""
 
 
 class TieredHistory(NamedTuple):
@@ -135,15 +146,22 @@ def _parts(
 def _history(
     database: Database, archive: Archive, wanted: Wanted, since: datetime, until: datetime, last_day: date
 ) -> pl.DataFrame:
-    with history_snapshot(database) as connection:
-        archived = named_files(connection, "history", last_day=last_day)
-        markets = find_markets(connection, wanted)
-        is_within = sql.SQL("captured_at >= {} AND captured_at < {}").format(since, until)
-        stored = pl.DataFrame(schema=dict(HISTORY_ROWS))
-        if markets.ids:
-            stored = read_history(connection, of_markets(markets.ids), is_within)
-        spans = _untrusted_spans(connection, stored)
-    rows = [_shown(stored, spans, markets)]
+    with database.borrow() as connection:
+        with connection.pipeline():
+            _begin(connection)
+            words_asked = ask_words(connection, wanted)
+            archived_asked = ask_files(connection, "history", last_day=last_day)
+        words, archived = words_asked(), archived_asked()
+        gone = gone_markets(connection, wanted, words)
+        market_ids = words["market_id"].to_list()
+        with connection.pipeline():
+            asked = ask_markets(connection, wanted, words, gone, with_archive=bool(archived))
+            spans_asked = _ask_untrusted_spans(connection, words)
+            # For many the planner looks at which they are, and when.
+            stored_asked = ask_history(connection, market_ids, since, until, is_planned=len(market_ids) > _MANY)
+            _end(connection)
+    markets, spans, stored = asked(), spans_asked(), stored_asked()
+    rows = [_shown(stored.sort(_KEY), spans, markets)]
     files = [file for file in archived if file.last_day >= since.date()]
     if files:
         rows.append(archived_history(database, archive, files, markets, since, until))
@@ -151,39 +169,61 @@ def _history(
         rewritten = rewritten_history(database, archive, archived, markets, until)
         # What a remap stored anew, in the day of its time, stands in the archive under the former id.
         rows.append(rewritten.filter(pl.col("captured_at") >= since).join(rows[0], on=_KEY, how="anti"))
-    return pl.concat(rows).sort(_KEY)
+    return rows[0] if len(rows) == 1 else pl.concat(rows).sort(_KEY)
 
 
 def _state_at(
     database: Database, archive: Archive, wanted: Wanted, moment: datetime, after: int | None, first: int | None
 ) -> _Part:
     """What was current at the moment of the ``first`` so many markets after an id."""
-    with history_snapshot(database) as connection:
-        markets = find_markets(connection, wanted, after=after, first=first)
-        files = named_files(connection, "history", date.min, moment.date())
+    with database.borrow() as connection:
+        with connection.pipeline():
+            _begin(connection)
+            words_asked = ask_words(connection, wanted, after=after, first=first)
+            files_asked = ask_files(connection, "history", date.min, moment.date())
+        words, files = words_asked(), files_asked()
+        last_id = words["market_id"][-1] if first is not None and words.height == first else None
+        gone = gone_markets(connection, wanted, words, after=after, last_id=last_id)
         kept_since = max((file.last_day for file in files), default=date.min) + timedelta(days=1)
-        base = _newest_state(connection, kept_since, moment.date())
-        is_from_base = base is not None and len(markets.ids) > _MANY
-        last = _last_rows(connection, markets.ids, moment, midnight(base.first_day) if base and is_from_base else None)
-        settled = last if not files else last.filter(pl.col("captured_at") >= midnight(kept_since))
-        unsettled = sorted(set(markets.ids) - set(settled["market_id"])) if files or is_from_base else []
-        spans = _untrusted_spans(connection, markets.words)
-    if files and not markets.formers.is_empty():
-        unsettled = sorted(set(unsettled) - set(markets.rewritten_ids))
-    if unsettled and base is not None:
-        last = _latest(pl.concat([last, read_state(archive, base.path, unsettled)]))
-        unsettled = []
+        is_from_base = words.height > _MANY
+        base = _newest_state(connection, kept_since, moment.date()) if files or is_from_base else None
+        since = midnight(base.first_day) if base and is_from_base else _LONG_AGO
+        with connection.pipeline():
+            asked = ask_markets(connection, wanted, words, gone, last_id=last_id, with_archive=bool(files))
+            spans_asked = _ask_untrusted_spans(connection, words)
+            last_asked = ask_last_rows(connection, words["market_id"].to_list(), moment, since)
+            _end(connection)
+    markets, spans, last = asked(), spans_asked(), last_asked()
+    unsettled = pl.Series("market_id", dtype=pl.Int32)
+    if files or is_from_base:
+        settled = last.filter(pl.col("captured_at") >= midnight(kept_since)) if files else last
+        unsettled = words.join(settled, on="market_id", how="anti")["market_id"]
+        unsettled = unsettled.filter(~unsettled.is_in(markets.rewritten_ids))
+    if len(unsettled) and base is not None:
+        last = _latest(pl.concat([last, read_state(archive, base.path, unsettled.to_list())]))
+        unsettled = unsettled.clear()
     rows = _shown(last, spans, markets)
     is_named = wanted.event_ids is not None or wanted.market_ids is not None
     gone = markets.gone if is_named or moment.date() < kept_since else None
-    if files and (unsettled or gone is not None):
+    if files and (len(unsettled) or gone is not None):
         archived = archived_states(database, archive, files, markets, moment, last, unsettled, gone)
         rows = _latest(pl.concat([rows, archived]))
     if files and not markets.formers.is_empty():
         rewritten = rewritten_history(database, archive, files, markets, moment + timedelta(microseconds=1))
         rows = _latest(pl.concat([rewritten, rows]))
-    is_whole = markets.gone is None and rows.height == len(markets.ids)
-    return _Part(rows.sort("market_id"), is_whole, markets.last_id)
+    is_whole = markets.gone is None and rows.height == words.height
+    return _Part(rows, is_whole, markets.last_id)
+
+
+def _begin(connection: psycopg.Connection) -> None:
+    """A view of both tiers, in which a question is planned once for whichever days and markets it is about."""
+    begin_snapshot(connection)
+    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan", prepare=False)
+
+
+def _end(connection: psycopg.Connection) -> None:
+    """The view ends in the pipeline of the last questions; a way to the server and back is most of a small one."""
+    connection.execute("COMMIT", prepare=False)
 
 
 def _newest_state(connection: psycopg.Connection, first_day: date, last_day: date) -> NamedFile | None:
@@ -193,64 +233,40 @@ def _newest_state(connection: psycopg.Connection, first_day: date, last_day: dat
     return fresh[-1] if fresh else None
 
 
-def _last_rows(
-    connection: psycopg.Connection, market_ids: list[int], moment: datetime, since: datetime | None
-) -> pl.DataFrame:
-    """The last row of each market in PostgreSQL at or before ``moment``, not before ``since``; in ``HISTORY_ROWS``.
-
-    One descent of an index for each market and day until it is found, the newest day first.
-    """
-    rows = connection.execute(
-        sql.SQL(
-            """
-            SELECT last.market_id, last.captured_at, last.run_id, last.state
-            FROM unnest(%(ids)s::int[]) AS wanted (market_id)
-            CROSS JOIN LATERAL (
-                SELECT market_id, captured_at, run_id, state FROM odds_history
-                WHERE market_id = wanted.market_id AND captured_at <= {moment} {since}
-                ORDER BY captured_at DESC LIMIT 1
-            ) AS last
-            """
-        ).format(
-            moment=moment,
-            since=sql.SQL("") if since is None else sql.SQL("AND captured_at >= {}").format(since),
-        ),
-        {"ids": market_ids},
-        prepare=False,
-    ).fetchall()
-    return pl.DataFrame(rows, schema=dict(HISTORY_ROWS), orient="row")
-
-
-def _untrusted_spans(connection: psycopg.Connection, markets: pl.DataFrame) -> pl.DataFrame:
-    """The times in which the markets (``market_id``) carry a known fault."""
-    spans = connection.execute(
-        "SELECT market_id, since, until FROM untrusted_spans WHERE market_id = ANY (%s)",
-        [markets["market_id"].unique().to_list()],
-    ).fetchall()
-    kinds = {"market_id": pl.Int32, "since": ODDS_ROWS["captured_at"], "until": ODDS_ROWS["captured_at"]}
-    return pl.DataFrame(spans, schema=kinds, orient="row")
+def _ask_untrusted_spans(connection: psycopg.Connection, markets: pl.DataFrame) -> Callable[[], pl.DataFrame]:
+    """Ask for the times in which the markets (``market_id``) carry a known fault."""
+    query = sql.SQL("SELECT market_id, since, until FROM untrusted_spans WHERE market_id = ANY (%s::int[])")
+    return ask(connection, query, _SPANS, [integers(markets["market_id"].to_list())], prepare=True)
 
 
 def _shown(rows: pl.DataFrame, spans: pl.DataFrame, markets: WantedMarkets) -> pl.DataFrame:
-    """Rows (``HISTORY_ROWS``) of known markets in ``ODDS_ROWS``."""
-    told = rows.join(markets.words, on="market_id").join(markets.sets, on="outcome_set_id", how="left")
+    """Rows (``HISTORY_ROWS``) of known markets in ``ODDS_ROWS``, in their order."""
+    parts: list[pl.DataFrame] = []
+    for part in rows.iter_slices(_SHOWN_AT_ONCE) if rows.height else [rows]:
+        known = part.join(markets.words, on="market_id", maintain_order="left")
+        told = shown(known.join(markets.sets, on="outcome_set_id", how="left", maintain_order="left"))
+        parts.append(told.hstack([_is_trusted(told, spans)])[list(ODDS_ROWS)])
+    return pl.concat(parts) if len(parts) > 1 else parts[0]
+
+
+def _is_trusted(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.Series:
+    if spans.is_empty():
+        return pl.Series("is_trusted", [True]).new_from_index(0, rows.height)
     captured_at = pl.col("captured_at")
     untrusted = (
-        told.join(spans, on="market_id")
+        rows.select(_KEY)
+        .join(spans, on="market_id")
         .filter((captured_at >= pl.col("since")) & (captured_at < pl.col("until")))
-        .select("market_id", "captured_at", is_trusted=False)
+        .select(*_KEY, is_trusted=False)
         .unique()
     )
-    return (
-        shown(told)
-        .join(untrusted, on=["market_id", "captured_at"], how="left")
-        .with_columns(pl.col("is_trusted").fill_null(value=True))
-        .select(pl.col(name).cast(kind) for name, kind in ODDS_ROWS.items())
-    )
+    found = rows.select(_KEY).join(untrusted, on=_KEY, how="left", maintain_order="left")
+    return found["is_trusted"].fill_null(value=True)
 
 
 def _latest(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort(_KEY, maintain_order=True).unique("market_id", keep="last")
+    """Of each market the last row, the later in the frame of two of one moment; by market."""
+    return rows.sort(_KEY, maintain_order=True).unique("market_id", keep="last", maintain_order=True)
 
 
 def _twice(answer: Callable[[], T]) -> T:

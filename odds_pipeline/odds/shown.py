@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from odds_pipeline.odds.observation import LINE, OBSERVATION_SCHEMA, OUTCOME_FIELDS, UTC_MICROSECONDS
-from odds_pipeline.odds.packed import UNAVAILABLE, OutcomeStatus
-from odds_pipeline.odds.states import unpacked_outcomes
+from odds_pipeline.odds.arrow_states import shown_states
+from odds_pipeline.odds.observation import LINE, OBSERVATION_SCHEMA, UTC_MICROSECONDS
 
 #: One row per change of a market, in the state that it left the market in and the words that the market has today.
 ODDS_ROWS: Mapping[str, pl.DataType | type[pl.DataType]] = {
@@ -33,30 +32,6 @@ def shown(rows: pl.DataFrame) -> pl.DataFrame:
     ``keys`` and ``names`` are the market's outcome set. An absent outcome is left out; an inactive one has the last
     price that it had while active, null if it never had one.
     """
-    numbered = rows.with_row_index("row")
-    outcomes = (
-        unpacked_outcomes(numbered.select("row", "state", "keys", "names"))
-        .filter(pl.col("status") != OutcomeStatus.ABSENT.value)
-        .select(
-            "row",
-            outcomes=pl.struct(
-                "key",
-                "name",
-                odds=pl.when(pl.col("price") > 0)
-                .then(pl.col("price").cast(pl.Decimal(18, 3)) / 1000)
-                .cast(OUTCOME_FIELDS["odds"]),
-                is_active=pl.col("status") == OutcomeStatus.ACTIVE.value,
-            ),
-        )
-        .group_by("row", maintain_order=True)
-        .agg("outcomes")
-    )
-    header = pl.col("state").bin.slice(0, 1).bin.reinterpret(dtype=pl.UInt8)
-    return (
-        numbered.join(outcomes, on="row", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("outcomes").fill_null([]).cast(OBSERVATION_SCHEMA["outcomes"]),
-            is_unavailable=header & UNAVAILABLE != 0,
-        )
-        .drop("row", "state", "keys", "names")
-    )
+    outcomes, is_unavailable = shown_states(rows["state"], rows["keys"], rows["names"])
+    others = [name for name in rows.columns if name not in ("state", "keys", "names")]
+    return rows[others].hstack([outcomes, is_unavailable])

@@ -1,0 +1,60 @@
+"""Frames from the server: every type, nulls and nothing at all, within the transaction that asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from psycopg import errors, sql
+
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.fetching import ask
+from odds_pipeline.odds.observation import LINE, UTC_MICROSECONDS
+
+ROWS = sql.SQL(
+    r"""
+    SELECT * FROM (VALUES
+        (1, timestamptz '2026-11-01 10:00:00.123456Z', '\x00ff'::bytea, 'Örebro, "a"', 2.5::numeric(10, 3)),
+        (-7, '1999-12-31 23:59:59Z', '', '', NULL),
+        (2147483647, '2000-01-01Z', '\x0a', NULL, -0.125)
+    ) AS rows (number, moment, bytes, text, line)
+    """
+)
+SCHEMA = {"number": pl.Int32, "moment": UTC_MICROSECONDS, "bytes": pl.Binary, "text": pl.String, "line": LINE}
+
+
+def test_rows_come_in_their_order_and_types(database: Database) -> None:
+    with database.connect() as connection:
+        frame = ask(connection, ROWS, SCHEMA)()
+    assert frame.schema == pl.Schema(SCHEMA)
+    assert frame.rows() == [
+        (1, datetime(2026, 11, 1, 10, 0, 0, 123_456, UTC), b"\x00\xff", 'Örebro, "a"', Decimal("2.500")),
+        (-7, datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC), b"", "", None),
+        (2_147_483_647, datetime(2000, 1, 1, tzinfo=UTC), b"\n", None, Decimal("-0.125")),
+    ]
+
+
+def test_no_rows_are_a_frame_of_the_same_schema(database: Database) -> None:
+    with database.connect() as connection:
+        frame = ask(connection, sql.SQL("SELECT * FROM ({}) AS rows WHERE number = %s").format(ROWS), SCHEMA, [0])()
+    assert (frame.height, frame.schema) == (0, pl.Schema(SCHEMA))
+
+
+def test_a_null_where_none_may_be_is_refused(database: Database) -> None:
+    query = sql.SQL("SELECT nullif(number, 2) AS number FROM generate_series(1, 3) AS number")
+    with database.connect() as connection, pytest.raises(ValueError, match="1 of 3 values are null"):
+        ask(connection, query, {"number": pl.Int32})()
+
+
+def test_questions_of_a_pipeline_are_answered_in_any_order(database: Database) -> None:
+    query = sql.SQL("SELECT %s::int AS number")
+    with database.connect() as connection, connection.pipeline():
+        answers = [ask(connection, query, {"number": pl.Int32}, [number], prepare=True) for number in range(3)]
+        assert [answer()["number"].to_list() for answer in reversed(answers)] == [[2], [1], [0]]
+
+
+def test_an_error_of_the_server_is_raised(database: Database) -> None:
+    with database.connect() as connection, pytest.raises(errors.UndefinedTable, match="no_such_table"):
+        ask(connection, sql.SQL("SELECT 1 AS number FROM no_such_table"), {"number": pl.Int32})()
