@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
 from odds_pipeline.days.read import UnimportedDays
 from odds_pipeline.legacy.source import LegacySource
-from odds_pipeline.legacy.unimported import unimported_days
+from odds_pipeline.legacy.unimported import Unimported
 from odds_pipeline.settings import Settings
 
 
@@ -33,7 +32,7 @@ def open_source(settings: Settings, database: Database | None = None) -> Iterato
     ours = database or Database.from_settings(settings)
     try:
         with LegacySource.from_settings(settings, ours) as earlier:
-            yield OddsSource(ours, Archive.from_settings(settings), partial(unimported_days, ours, earlier))
+            yield OddsSource(ours, Archive.from_settings(settings), Unimported(ours, earlier))
     finally:
         if database is None:
             ours.dispose()

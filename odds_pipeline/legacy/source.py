@@ -66,6 +66,11 @@ class LegacySource:
         """What the schema has. Raises ``psycopg.OperationalError`` when the database does not answer."""
         return Tables.of(self.database, self.schema)
 
+    def look_again(self) -> None:
+        """Forget which tables there are: they may have come or gone since they were looked for."""
+        for remembered in ("tables", "snapshots", "markets_apart"):
+            self.__dict__.pop(remembered, None)
+
     def require_tables(self) -> None:
         """Raise ``EarlierSystemMissing`` when no table of either generation can be read."""
         if not self.tables.readable:
