@@ -29,11 +29,13 @@ _LISTING = ["bookmaker_slug", "external_event_id"]
 
 # The newest cycle by {moment} that counts for a listing ({listing}: further conditions). Cycles that dropped a late
 # answer or overlapped an earlier commit do not: what they were told was not all believed. Nor does one whose errors
-# were cleaned up: nobody knows any more what failed.
+# were cleaned up: nobody knows any more what failed. OFFSET 0: PostgreSQL believes that hardly a run dropped nothing,
+# and would look through all of them rather than at the newest first.
 _CYCLE = sql.SQL(
     """
     SELECT coverage.run_id, coverage.first_answer_at, coverage.last_answer_at, run.completed_at
-    FROM scrape_coverage AS coverage JOIN scrape_runs AS run ON run.id = coverage.run_id
+    FROM scrape_coverage AS coverage
+    CROSS JOIN LATERAL (SELECT counts, completed_at FROM scrape_runs WHERE id = coverage.run_id OFFSET 0) AS run
     WHERE coverage.bookmaker_id = asked.bookmaker_id
       AND coverage.last_answer_at <= %(moment)s AND coverage.discovery_at <= %(moment)s
       AND coverage.discovery_status = 'complete' AND coverage.not_asked = 0 AND NOT coverage.guard_held
