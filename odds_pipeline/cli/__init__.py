@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from odds_pipeline.cli.api import api
 from odds_pipeline.cli.comparison import compare, moves
 from odds_pipeline.cli.coverage import coverage
 from odds_pipeline.cli.events import event, events
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Football odds of three bookmakers: scraped, compared market by market, kept in PostgreSQL.",
 )
-for command in (run, up, simulate, parse, replay, rebuild, remap, retention, migrate):
+for command in (run, up, api, simulate, parse, replay, rebuild, remap, retention, migrate):
     app.command()(command)
 for question in (events, event, history, margins, at, compare, moves, kickoff, coverage, runs):
     app.command(rich_help_panel="Questions")(question)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +22,7 @@ from rich.console import Console
 
 from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.cli.instance import prepare
+from odds_pipeline.cli.interruption import terminated_like_interrupted
 from odds_pipeline.cli.simulated import needs_simulator, simulator_of
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.settings import Settings
@@ -78,7 +78,7 @@ def keep_up(settings: Settings, port: int, console: Console) -> None:
     Raises ``PortTaken``, and ``ChildDied`` after stopping the rest.
     """
     _require_free(port)
-    with ExitStack() as stack, _terminated_like_interrupted():
+    with ExitStack() as stack, terminated_like_interrupted():
         with console.status("Starting the database"):
             prepared = prepare(settings)
         environment: dict[str, str] = {}
@@ -171,15 +171,3 @@ def _require_free(port: int) -> None:
             probe.bind((_HOST, port))
         except OSError as error:
             raise PortTaken(f"port {port} is taken ({error.strerror}); choose another with --port") from None
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    def interrupt(signal_number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
