@@ -8,6 +8,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from odds_pipeline.charts.rendering import inline
+
 _CONFIRMED, _UNCONFIRMED = "last confirmed", "last change, not confirmed since"
 _SHAPES = {_CONFIRMED: "circle", _UNCONFIRMED: "triangle-down"}
 
@@ -17,11 +19,15 @@ def end_word() -> pl.Expr:
     return pl.when(pl.col("point") == "confirmed").then(pl.lit(_CONFIRMED)).otherwise(pl.lit(_UNCONFIRMED))
 
 
-def end_marks(base: alt.Chart, ends: pl.Series) -> alt.Chart:
-    """The marks of the rows with an ``end``; ``ends``: the words that occur."""
-    shape = alt.Shape("end:N", title="end of a line", scale=looks(_SHAPES, ends), legend=alt.Legend(orient="bottom"))
-    marks = base.transform_filter("isValid(datum.end)").mark_point(filled=True, size=55, opacity=1)
-    return marks.encode(shape=shape)
+def with_end_marks(lines: alt.Chart, base: alt.Chart, drawn: pl.DataFrame) -> alt.LayerChart:
+    """The lines, and the marks of those rows of ``drawn`` that have an ``end``, if there are any."""
+    if drawn["end"].is_null().all():  # a legend without a word would spoil the picture
+        return alt.LayerChart(data=inline(drawn), layer=[lines])
+    shape = alt.Shape(
+        "end:N", title="end of a line", scale=looks(_SHAPES, drawn["end"]), legend=alt.Legend(orient="bottom")
+    )
+    marks = base.transform_filter("isValid(datum.end)").mark_point(filled=True, size=55, opacity=1).encode(shape=shape)
+    return alt.LayerChart(data=inline(drawn), layer=[lines, marks])
 
 
 def looks(of: Mapping[str, Any], found: pl.Series) -> alt.Scale:

@@ -7,12 +7,11 @@ from datetime import datetime
 import altair as alt
 import polars as pl
 
-from odds_pipeline.charts.ends import end_marks, end_word
+from odds_pipeline.charts.ends import end_word, with_end_marks
 from odds_pipeline.charts.panels import MOST_PANELS, left_out, line_word, market_of
 from odds_pipeline.charts.rendering import (
     WIDTH,
     bookmaker_colour,
-    inline,
     nothing_to_show,
     stretch,
     title,
@@ -52,10 +51,9 @@ def margin_chart(points: pl.DataFrame, *, heading: str, until: datetime, note: s
         y=alt.Y("margin:Q", title="margin (%)", scale=alt.Scale(zero=False)),
         color=bookmaker_colour(drawn["bookmaker_slug"]),
     )
-    lines_drawn = base.transform_filter("isValid(datum.piece)").mark_line(interpolate="step-after", strokeWidth=2)
-    chart = alt.layer(
-        lines_drawn.encode(detail="piece:Q"), end_marks(base, drawn["end"]), data=inline(drawn)
-    ).properties(width=WIDTH, height=240 if len(drawn_panels) == 1 else 150)
+    steps = base.transform_filter("isValid(datum.piece)").mark_line(interpolate="step-after", strokeWidth=2)
+    chart = with_end_marks(steps.encode(detail="piece:Q"), base, drawn)
+    chart = chart.properties(width=WIDTH, height=240 if len(drawn_panels) == 1 else 150)
     words = title(heading, market_of(points), stretch(begin, end), missing, left_out(len(panels), "lines"), note)
     if len(drawn_panels) == 1:
         return chart.properties(title=words)

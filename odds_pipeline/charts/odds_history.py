@@ -8,12 +8,11 @@ from datetime import datetime
 import altair as alt
 import polars as pl
 
-from odds_pipeline.charts.ends import end_marks, end_word, looks
+from odds_pipeline.charts.ends import end_word, looks, with_end_marks
 from odds_pipeline.charts.panels import MOST_PANELS, left_out, line_word, market_of
 from odds_pipeline.charts.rendering import (
     CATEGORIES,
     WIDTH,
-    inline,
     nothing_to_show,
     one_line,
     stretch,
@@ -155,8 +154,4 @@ def _drawn(
         )
     )
     row = alt.Row("panel:N", title=None, sort=list(panels), header=alt.Header(labelOrient="top"))
-    return (
-        alt.layer(lines, end_marks(base, drawn["end"]), data=inline(drawn))
-        .properties(width=WIDTH, height=150)
-        .facet(row=row)
-    )
+    return with_end_marks(lines, base, drawn).properties(width=WIDTH, height=150).facet(row=row)
