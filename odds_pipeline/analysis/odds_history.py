@@ -109,7 +109,7 @@ def _read(
     with of_known_bookmakers():
         changes = history(*tiers, since or _BEGINNING, until, unimported_days=source.unimported_days)
         opening = TieredHistory(changes.rows.clear(), [])
-        if since is not None:
+        if since is not None and since < until:
             held = state_at(*tiers, since, unimported_days=source.unimported_days)
             # A change at the very moment is one of the changes.
             opening = held._replace(rows=held.rows.filter(pl.col("captured_at") < since))
