@@ -109,38 +109,42 @@ class Plain:
         return {outcome["key"]: (outcome["odds"], outcome["is_active"]) for outcome in held[-1]["outcomes"]}
 
 
-moments = st.builds(
-    lambda hours, instants: BEGINNING + timedelta(hours=hours) + instants * INSTANT,
-    st.integers(0, 12 * 24),
-    st.sampled_from([-1, 0, 0, 1]),
-)
-prices = st.one_of(
-    st.sampled_from(["1.50", "2.00", "2.40", "3.75"]),
-    st.sampled_from(["1.50", "2.00"]).map(lambda price: (price,)),
-    st.none(),
-)
+HOUR = timedelta(hours=1)
+AWAY = [-169, -168, -100, -72, -48, -24, -10, -6, -3, -1, 0, 1, 2, 24]
+"""Hours from a kick-off, the bounds of the buckets among them."""
 
 
 @st.composite
-def markets(draw: st.DrawFn) -> list[Row]:
-    """The history of two markets of one event."""
+def matches(draw: st.DrawFn) -> tuple[list[tuple[datetime, datetime | None]], list[Row], datetime]:
+    """What was known of a kick-off, the history of two markets, and now: times that often meet, or just miss."""
+    planned = [BEGINNING + 200 * HOUR, BEGINNING + draw(st.sampled_from([150, 196, 199, 201, 224, 400])) * HOUR]
+    near = st.builds(
+        lambda kickoff, hours, instants: kickoff + hours * HOUR + instants * INSTANT,
+        st.sampled_from(planned),
+        st.sampled_from(AWAY),
+        st.sampled_from([0, 0, 0, -1, 1]),
+    )
+    some = st.sampled_from(draw(st.lists(near, min_size=3, max_size=6, unique=True)))
+    since = draw(st.lists(some | near, min_size=1, max_size=4, unique=True))
+    kickoffs = [(moment, draw(st.sampled_from([*planned, *planned, None]))) for moment in since]
     rows: list[Row] = []
     for market_id in (1, 2):
-        for moment in draw(st.lists(moments, unique=True, max_size=6)):
-            outcomes = draw(st.dictionaries(st.sampled_from("12X"), prices, max_size=3))
-            rows.append(state(moment, outcomes, gone=draw(st.booleans()), market_id=market_id))
-    return rows
+        for moment in draw(st.lists(some | near, unique=True, min_size=1, max_size=6)):
+            outcomes = {key: price for key in "12" if (price := draw(st.sampled_from(PRICES))) is not None}
+            rows.append(state(moment, outcomes, gone=draw(st.sampled_from([False, False, True])), market_id=market_id))
+    return kickoffs, rows, draw(some | near | st.just(BEGINNING + 1_000 * HOUR))
 
 
-@given(
-    st.lists(st.tuples(moments, st.none() | moments), min_size=1, max_size=4, unique_by=lambda known: known[0]),
-    markets(),
-    moments,
-)
+PRICES = [None, "1.50", "2.00", "2.40", ("1.50",), (None,)]
+"""None: the outcome is not there."""
+
+
+@given(matches())
 @settings(max_examples=150, deadline=None)
 def test_buckets_opening_and_closing_are_what_their_definitions_say(
-    kickoffs: list[tuple[datetime, datetime | None]], rows: list[Row], now: datetime
+    match: tuple[list[tuple[datetime, datetime | None]], list[Row], datetime],
 ) -> None:
+    kickoffs, rows, now = match
     plain = Plain(kickoffs, now)
     known = pl.DataFrame([(1, *each) for each in kickoffs], schema=dict(KICKOFFS), orient="row")
     at_ends = {
