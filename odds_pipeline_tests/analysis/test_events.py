@@ -126,6 +126,9 @@ def test_an_event_that_has_kicked_off_was_last_seen_before_and_is_not_stale(worl
         ("unavailable", kickoff),
         *[("never_offered", None)] * 3,
     ]
+    # Nothing was heard of its listing for an hour, as it should be.
+    later = events(world.source, now=NOW + timedelta(hours=1)).rows.row(0, named=True)
+    assert ([listing["is_stale"] for listing in later["listings"]], later["is_stale"]) == ([True], False)
 
 
 def test_freshness_is_against_the_time_asked_at(world: HandMade) -> None:
