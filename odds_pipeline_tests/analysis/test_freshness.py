@@ -1,0 +1,189 @@
+"""How fresh the odds were at a past moment, example by example: a lower bound from what the cycles covered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from odds_pipeline.analysis.moments import Scope, at
+from odds_pipeline.analysis.source import OddsSource
+from odds_pipeline.database.engine import Database
+from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.cycles import answer, commit
+from odds_pipeline_tests.database.plain_model import Answer, Cycle, MarketKey
+from odds_pipeline_tests.database.reading import query
+from odds_pipeline_tests.days.questions import delete_event, retire
+from odds_pipeline_tests.legacy.hand_made import at as in_february
+from odds_pipeline_tests.legacy.hand_made import change, imported
+
+T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RESULT: MarketKey = ("3743", None)
+GOALS: MarketKey = ("5000", None)
+OFFER = {RESULT: {"1": "2.5", "2": "1.6"}, GOALS: {"over": "1.9", "under": "1.9"}}
+
+#: Seconds after a cycle's beginning at which the answers arrive: of the event asked about, and of others before it.
+OWN, FIRST = 10, 4
+
+
+def moment(cycle: int, seconds: float = 60) -> datetime:
+    return T0 + timedelta(minutes=5 * cycle, seconds=seconds)
+
+
+def own(cycle: int, status: str = "complete", *, refused: tuple[MarketKey, ...] = ()) -> Answer:
+    """The answer about the event asked about."""
+    offer = {market: odds for market, odds in OFFER.items() if market not in refused} if status == "complete" else {}
+    return answer("betpawa", "own", moment(cycle, OWN), offer, status=status, refused=set(refused))
+
+
+def other(cycle: int, status: str = "complete") -> Answer:
+    return answer("betpawa", "other", moment(cycle, FIRST), OFFER if status == "complete" else {}, status=status)
+
+
+def run(database: Database, cycle: int, *answers: Answer, discovery: bool | None = True) -> None:
+    """A cycle with these answers, by default both complete; ``discovery``: whether it was complete, None for none."""
+    discoveries = {} if discovery is None else {"betpawa": (moment(cycle, 1), discovery)}
+    commit(database, Cycle(moment(cycle, 0), discoveries, list(answers) or [other(cycle), own(cycle)]))
+
+
+def confirmed_at(database: Database, when: datetime, market: MarketKey = RESULT) -> datetime:
+    return told(database, when, market)[0]
+
+
+def told(database: Database, when: datetime, market: MarketKey = RESULT) -> tuple[datetime, bool]:
+    """(last_confirmed_at, is_stale) of the market of the event asked about."""
+    source = OddsSource(database, archive_of(database), lambda first, last: [])
+    rows = at(source, Scope(betpawa_market_ids=[market[0]]), when).rows
+    ((confirmed, is_stale),) = [
+        (row["last_confirmed_at"], row["is_stale"])
+        for row in rows.iter_rows(named=True)
+        if row["external_event_id"] == "own"
+    ]
+    return confirmed, is_stale
+
+
+def test_the_newest_confirmation_is_known_exactly_and_earlier_ones_as_the_first_answer_of_a_cycle(
+    database: Database,
+) -> None:
+    for cycle in range(4):
+        run(database, cycle)
+    assert confirmed_at(database, moment(3)) == moment(3, OWN)
+    assert confirmed_at(database, moment(3, OWN)) == moment(3, OWN)
+    assert confirmed_at(database, moment(2)) == moment(2, FIRST), "in truth at its own answer, 6 seconds later"
+    assert confirmed_at(database, moment(2, OWN)) == moment(2, FIRST)
+    assert confirmed_at(database, moment(2, OWN - 1)) == moment(1, FIRST), "in the middle of a cycle that one is unsure"
+    assert confirmed_at(database, moment(0)) == moment(0, OWN), "the state began then: no cycle says less"
+
+
+@pytest.mark.parametrize(
+    ("answers", "discovery"),
+    [
+        pytest.param((other(2), own(2, "failed")), True, id="its answer failed"),
+        pytest.param((other(2), own(2, refused=(RESULT,))), True, id="the market was refused"),
+        pytest.param((other(2, "not_asked"), own(2)), True, id="not everything was asked"),
+        pytest.param((other(2), own(2)), False, id="the discovery failed"),
+        pytest.param((other(2),), None, id="only another event was refreshed"),
+    ],
+)
+def test_a_cycle_that_may_not_have_seen_the_market_does_not_count(
+    database: Database, answers: tuple[Answer, ...], discovery: bool | None
+) -> None:
+    run(database, 0)
+    run(database, 1)
+    run(database, 2, *answers, discovery=discovery)
+    run(database, 3)
+    assert confirmed_at(database, moment(2)) == moment(1, FIRST)
+
+
+def test_a_failure_of_another_event_changes_nothing(database: Database) -> None:
+    run(database, 0)
+    run(database, 1)
+    run(database, 2, other(2, "failed"), own(2))
+    run(database, 3)
+    assert confirmed_at(database, moment(2)) == moment(2, OWN), "the only answer that was read"
+    # Without the errors nobody knows whose failure it was.
+    with database.connect() as connection:
+        connection.execute("DELETE FROM scrape_errors")
+    assert confirmed_at(database, moment(2)) == moment(1, FIRST)
+
+
+def test_a_refused_market_was_seen_last_before_the_refusal_even_now(database: Database) -> None:
+    run(database, 0)
+    run(database, 1)
+    run(database, 2, other(2), own(2, refused=(RESULT,)))
+    assert confirmed_at(database, moment(2), RESULT) == moment(1, OWN)
+    assert confirmed_at(database, moment(2), GOALS) == moment(2, OWN)
+    run(database, 3, other(3), own(3, "failed"))
+    assert confirmed_at(database, moment(3), RESULT) == moment(1, OWN)
+    assert confirmed_at(database, moment(3), GOALS) == moment(2, OWN)
+
+
+def test_a_discovery_that_the_guard_does_not_believe_confirms_nothing(database: Database) -> None:
+    many = [str(number) for number in range(30)]
+    for cycle in range(4):
+        listed = [other(cycle), *([] if cycle == 2 else [own(cycle)])]
+        listed += [answer("betpawa", event, moment(cycle, OWN), OFFER) for event in many[: 5 if cycle == 2 else None]]
+        run(database, cycle, *listed)
+    assert confirmed_at(database, moment(2)) == moment(1, FIRST)
+
+
+def test_a_cycle_whose_answer_came_too_late_does_not_count(database: Database) -> None:
+    run(database, 0)
+    run(database, 1)
+    refresh = answer("betpawa", "own", moment(2, 200), OFFER)
+    commit(database, Cycle(moment(2, 200), {}, [refresh]))
+    run(database, 2)
+    assert confirmed_at(database, moment(2, 210)) == moment(2, 200)
+    run(database, 3)
+    assert confirmed_at(database, moment(2, 100)) == moment(1, FIRST)
+
+
+def test_odds_on_offer_are_stale_when_nothing_confirmed_them_for_longer_than_the_settings_allow(
+    database: Database,
+) -> None:
+    """R12: three intervals of five minutes."""
+    run(database, 0)
+    for cycle in range(1, 5):
+        run(database, cycle, other(cycle), own(cycle, "failed"))
+    confirmed = moment(0, OWN)
+    quarter = timedelta(minutes=15)
+    for later in (False, True):
+        assert told(database, confirmed + quarter) == (confirmed, False)
+        assert told(database, confirmed + quarter + timedelta(microseconds=1)) == (confirmed, True)
+        if not later:
+            run(database, 5)
+    gone = answer("betpawa", "own", moment(6, OWN), {GOALS: OFFER[GOALS]})
+    run(database, 6, other(6), gone)
+    assert told(database, moment(60)) == (moment(6, OWN), False), "what is gone cannot go stale"
+    assert told(database, moment(60), GOALS) == (moment(6, OWN), True)
+
+
+def test_of_an_event_that_was_cleaned_up_the_cycles_still_tell(database: Database) -> None:
+    for cycle in range(3):
+        run(database, cycle)
+    run(database, 3, other(3), own(3, "failed"))
+    tomorrow = 24 * 12
+    run(database, tomorrow)
+    retire(database, moment(tomorrow).date())
+    ((event_id,),) = query(database, "SELECT event_id FROM event_bookmakers WHERE external_event_id = 'own'")
+    before = [confirmed_at(database, moment(cycle)) for cycle in range(4)]
+    delete_event(database, event_id)
+    assert before == [moment(0, OWN), moment(1, FIRST), moment(2, FIRST), moment(2, FIRST)]
+    assert [confirmed_at(database, moment(cycle)) for cycle in range(4)] == before
+
+
+def test_a_cycle_of_ours_says_nothing_of_odds_imported_behind_it(database: Database) -> None:
+    """Nobody asked for an event that we did not know yet."""
+    first = in_february(3, 10)
+    cycle = Cycle(
+        in_february(3, 12),
+        {"betpawa": (in_february(3, 12), True)},
+        [answer("betpawa", "other", in_february(3, 12, 1), OFFER)],
+    )
+    commit(database, cycle)
+    offer = {"1": "2.5", "2": "1.6"}
+    imported(
+        database, 3, change(first, offer, event="own"), change(in_february(3, 11), offer, event="own", market=GOALS)
+    )
+    assert confirmed_at(database, in_february(3, 10, 30)) == first
+    assert confirmed_at(database, in_february(3, 13)) == in_february(3, 11), "the earlier system's last answer"
