@@ -12,8 +12,10 @@ from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import named_files, stale_states
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.days.opening import make_states
 from odds_pipeline.days.read import ODDS_ROWS, TieredHistory, Wanted, history, state_at
 from odds_pipeline.odds.packed import pack
+from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle
 from odds_pipeline_tests.database.reading import query
@@ -93,14 +95,30 @@ def test_a_question_about_kept_days_never_touches_the_archive(shared: Shared, tm
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_many_markets_are_read_from_the_state_at_the_days_beginning(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions take the ways that are meant for thousands of markets."""
     monkeypatch.setattr("odds_pipeline.days.read._MANY", 3)
+    monkeypatch.setattr("odds_pipeline.days.read._SHOWN_AT_ONCE", 4)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_many_markets_are_read_from_the_state_at_the_days_beginning(shared: Shared) -> None:
     with shared.database.connect() as connection:
         (state,) = named_files(connection, "state", FIRST_KEPT)
     assert state.first_day == FIRST_KEPT
-    assert_answers(shared.database, Oracle(shared.rows), seed=6, number=20)
+    assert_answers(shared.database, Oracle(shared.rows), seed=6)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_many_markets_get_the_same_answers_while_all_days_are_kept(days: DaysOfOdds, database: Database) -> None:
+    """Without an archived state, with one of each day, and after late rows have made them stale."""
+    before = shown_rows(database)
+    assert_answers(database, Oracle(before), seed=8, number=8)
+    make_states(database, archive_of(database), FIRST_DAY + timedelta(days=DAYS))
+    assert_answers(database, Oracle(before), seed=9, number=12)
+    oracle = Oracle(before + write_late_rows(database))
+    assert_answers(database, oracle, seed=9, number=8)
 
 
 def test_rows_have_one_schema_in_both_tiers_and_in_none(shared: Shared) -> None:
