@@ -4,7 +4,7 @@ A day of which there is nothing to tell fails with a sentence, so that it does n
 same run are reported all the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
 from odds_pipeline.metadata import HISTORY, MARGINS, OWNERS, TIME_TO_KICKOFF, frame_columns, picture, sample
-from odds_pipeline.odds.kickoff import to_kickoff
+from odds_pipeline.odds.kickoff import BUCKETS, to_kickoff
 from odds_pipeline.settings import Settings
 
 _A_DAY = timedelta(days=1)
@@ -153,15 +153,14 @@ def _by_market(rows: pl.DataFrame) -> pl.DataFrame:
     why = pl.format("{} {}", pl.element().struct.field("markets"), pl.element().struct.field("margin_missing"))
     return (
         rows.sort("at")
-        .group_by("betpawa_market_name", "line", "bookmaker_slug", maintain_order=True)
+        .group_by(_market(), pl.col("bookmaker_slug").alias("bookmaker"), maintain_order=True)
         .agg(
             mean_margin=pl.col("margin").mean().round(3),
             last_margin=pl.col("margin").last().round(3),
-            markets=pl.col("markets").last(),
-            with_margin=pl.col("with_margin").last(),
+            events=pl.col("markets").last(),
             without=pl.col("missing").last().list.eval(why),
         )
-        .sort("betpawa_market_name", "line", "bookmaker_slug")
+        .sort("market", "bookmaker")
     )
 
 
@@ -182,13 +181,26 @@ def _time_to_kickoff(source: OddsSource, day: date, now: datetime) -> Mapping[st
         **_numbers(last_hour, "odds_move_1x2_last_hour", "mean_odds_move"),
         "events": events,
         "changes": int(rows["changes"].sum()),
-        "buckets": sample(
-            rows.drop("betpawa_market_id", "tournament_id", "tournament", "country")
-            .with_columns(pl.col(pl.Float64).round(3))
-            .iter_rows(named=True)
-        ),
+        "mean_margins": sample(_by_bucket(rows, "mean_margin")),
+        "mean_odds_moves": sample(_by_bucket(rows, "mean_odds_move")),
         **_not_imported(unimported),
     }
+
+
+def _by_bucket(rows: pl.DataFrame, column: str) -> Iterator[dict[str, Any]]:
+    """A row for each market and bookmaker, with a number for each bucket that has begun."""
+    begun = [bucket for bucket in BUCKETS if bucket in rows["bucket"]]
+    wide = rows.with_columns(_market(), pl.col(column).round(3)).pivot(
+        "bucket", index=["market", "bookmaker_slug"], values=column
+    )
+    return wide.select("market", pl.col("bookmaker_slug").alias("bookmaker"), *begun).iter_rows(named=True)
+
+
+def _market() -> pl.Expr:
+    """Name and line of a market in one column."""
+    return pl.concat_str(
+        "betpawa_market_name", pl.col("line").cast(pl.Float64), separator=" ", ignore_nulls=True
+    ).alias("market")
 
 
 def _is_result() -> pl.Expr:

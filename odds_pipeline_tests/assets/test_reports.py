@@ -78,11 +78,12 @@ def test_the_margins_of_today_are_those_of_the_question_up_to_now(pipeline: Pipe
     assert means.height == 3
     for slug, mean in means.iter_rows():
         assert metadata[f"margin_1x2_{slug}"] == pytest.approx(mean, abs=0.001)
-    shown = {(row["betpawa_market_name"], row["bookmaker_slug"]): row["last_margin"] for row in metadata["markets"]}
+    shown = {(row["market"], row["bookmaker"]): row["last_margin"] for row in metadata["markets"]}
     last = rows.filter(pl.col("at") == pipeline.clock.now())
+    columns = ("betpawa_market_name", "line", "bookmaker_slug", "margin")
     assert shown == {
-        (name, slug): margin if margin is None else round(margin, 3)
-        for name, slug, margin in last.select("betpawa_market_name", "bookmaker_slug", "margin").iter_rows()
+        (name if line is None else f"{name} 2.5", slug): margin if margin is None else round(margin, 3)
+        for name, line, slug, margin in last.select(columns).iter_rows()
     }
 
 
@@ -172,7 +173,8 @@ def test_time_to_kickoff_tells_of_the_matches_that_kick_off_on_the_day(pipeline:
         ["3743", "5000", "3795", "4693"],
     )
     assert metadata["events"] == events
-    assert {row["bucket"] for row in metadata["buckets"]} == {"<1h"}
+    assert all(set(row) == {"market", "bookmaker", "<1h"} for row in metadata["mean_margins"])
+    assert len(metadata["mean_margins"]) == len(metadata["mean_odds_moves"]) == rows.height
     result_rows = rows.filter(pl.col("betpawa_market_id") == "3743")
     for slug, margin, move in result_rows.select("bookmaker_slug", "mean_margin", "mean_odds_move").iter_rows():
         assert metadata[f"margin_1x2_last_hour_{slug}"] == round(margin, 3)
