@@ -111,11 +111,11 @@ def _database(server: EmbeddedServer, *, template: str) -> Iterator[str]:
 def _sweep_killed_sessions() -> None:
     """Stop and remove the servers of test sessions that were killed; those of running sessions are in use."""
     for directory in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
-        is_new = time.time() - directory.stat().st_mtime < 60
-        if is_new or not re.fullmatch(_PREFIX + r"[a-z0-9_]{8}", directory.name):
+        if not re.fullmatch(_PREFIX + r"[a-z0-9_]{8}", directory.name):
             continue
         try:
-            if stop_abandoned(directory):
+            is_new = time.time() - directory.stat().st_mtime < 60
+            if not is_new and stop_abandoned(directory):
                 shutil.rmtree(directory, ignore_errors=True)
         except (EmbeddedServerError, OSError):
             continue  # another account's, or being swept by another session
