@@ -169,7 +169,7 @@ def test_a_question_that_makes_no_sense_says_why(world: HandMade) -> None:
     with pytest.raises(BadQuestion, match=r"nobody.*betpawa, sportybet, bet9ja"):
         opening_closing(ask, **EVERY, bookmakers=["nobody"], now=NOW)
     with pytest.raises(ValueError, match="no time zone"):
-        opening_closing(ask, **EVERY | {"kickoff_since": datetime(2026, 11, 20)}, now=NOW)  # noqa: DTZ001
+        opening_closing(ask, kickoff_since=datetime(2026, 11, 20), kickoff_until=NOW, now=NOW)  # noqa: DTZ001
     with pytest.raises(ValueError, match="no time zone"):
         opening_closing(ask, **EVERY, now=datetime(2026, 11, 20))  # noqa: DTZ001
 
