@@ -83,7 +83,9 @@ def report_offer(
     if UNMAPPED in context.selected_asset_keys:
         yield _unmapped(found)
     if COVERAGE in context.selected_asset_keys:
-        yield dg.MaterializeResult(COVERAGE, metadata=_coverage(found))
+        # Metadata of a result stands in two events, the output's and the materialization's; the picture is large.
+        context.add_asset_metadata(_coverage(found), COVERAGE)
+        yield dg.MaterializeResult(COVERAGE)
 
 
 def _unmapped(found: question.Coverage) -> dg.MaterializeResult:
