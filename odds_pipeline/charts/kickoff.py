@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import altair as alt
 import polars as pl
 
-from odds_pipeline.charts.panels import MOST_PANELS, grid, left_out, market_label
+from odds_pipeline.charts.panels import MOST_ROWS, grid, left_out, market_label
 from odds_pipeline.charts.rendering import WIDTH, bookmaker_colour, inline, nothing_to_show, panel_title, title
 from odds_pipeline.odds.kickoff import BUCKETS
 
 _PANEL = ["betpawa_market_id", "line", "tournament_id"]
-_MOST_ROWS = MOST_PANELS // 2
 _MEASURES = {"mean_margin": "mean margin (%)", "mean_odds_move": "mean odds move (%)"}
 
 
@@ -27,8 +26,8 @@ def kickoff_chart(rows: pl.DataFrame, *, heading: str, note: str = "") -> alt.To
     named = rows.with_columns(pl.col("bookmaker_slug").fill_null("all bookmakers"))
     panels = list(named.group_by(_PANEL, maintain_order=True))
     colour = bookmaker_colour(named["bookmaker_slug"])
-    charts = [chart for _, of_panel in panels[:_MOST_ROWS] for chart in _panels(of_panel, colour)]
-    fewer = left_out(len(panels), "markets", most=_MOST_ROWS)
+    charts = [chart for _, of_panel in panels[:MOST_ROWS] for chart in _panels(of_panel, colour)]
+    fewer = left_out(len(panels), "markets", most=MOST_ROWS)
     what = "odds move: how far prices are from their opening prices, up or down"
     return grid(charts, columns=2).properties(title=title(heading, note, what, fewer))
 

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from odds_pipeline.charts.ends import end_word, with_end_marks
-from odds_pipeline.charts.panels import MOST_PANELS, left_out, line_word, market_of
+from odds_pipeline.charts.panels import MOST_ROWS, left_out, line_word, market_of
 from odds_pipeline.charts.rendering import (
     WIDTH,
     bookmaker_colour,
@@ -39,7 +39,7 @@ def margin_chart(points: pl.DataFrame, *, heading: str, until: datetime, note: s
     if computed.is_empty():
         return nothing_to_show(title(heading, market_of(points), note), missing or "There are no odds in this time.")
     panels = computed["panel"].unique(maintain_order=True)
-    drawn_panels = panels.head(MOST_PANELS).to_list()
+    drawn_panels = panels.head(MOST_ROWS).to_list()
     states = thinned(states.filter(pl.col("panel").is_in(drawn_panels)), series=_SERIES, value="margin", state="state")
     begin, end = states.select(pl.col("at").min()).item(), max(until, states.select(pl.col("at").max()).item())
     lines = pieces(states, series=_SERIES, value="margin", state="state", until=end).filter("state")
@@ -54,7 +54,9 @@ def margin_chart(points: pl.DataFrame, *, heading: str, until: datetime, note: s
     steps = base.transform_filter("isValid(datum.piece)").mark_line(interpolate="step-after", strokeWidth=2)
     chart = with_end_marks(steps.encode(detail="piece:Q"), base, drawn)
     chart = chart.properties(width=WIDTH, height=240 if len(drawn_panels) == 1 else 150)
-    words = title(heading, market_of(points), stretch(begin, end), missing, left_out(len(panels), "lines"), note)
+    words = title(
+        heading, market_of(points), stretch(begin, end), missing, left_out(len(panels), "lines", most=MOST_ROWS), note
+    )
     if len(drawn_panels) == 1:
         return chart.properties(title=words)
     row = alt.Row("panel:N", title=None, sort=drawn_panels, header=alt.Header(labelOrient="top"))

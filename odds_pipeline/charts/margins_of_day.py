@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from odds_pipeline.charts.panels import MOST_PANELS, MarketPanel, grid, left_out, market_panels
+from odds_pipeline.charts.panels import MOST_ROWS, MarketPanel, grid, left_out, market_panels
 from odds_pipeline.charts.rendering import (
     WIDTH,
     bookmaker_colour,
@@ -15,6 +15,8 @@ from odds_pipeline.charts.rendering import (
     title,
     utc_axis,
 )
+
+_MOST = 2 * MOST_ROWS
 
 
 def margins_of_day_chart(rows: pl.DataFrame, *, heading: str, note: str = "") -> alt.TopLevelMixin:
@@ -27,8 +29,8 @@ def margins_of_day_chart(rows: pl.DataFrame, *, heading: str, note: str = "") ->
         return nothing_to_show(title(heading, note), "No margin was computed in this time.")
     panels = market_panels(rows.sort("at"))
     colour = bookmaker_colour(rows["bookmaker_slug"])
-    charts = [_panel(panel, rows, colour) for panel in panels[:MOST_PANELS]]
-    return grid(charts, columns=2).properties(title=title(heading, note, left_out(len(panels))))
+    charts = [_panel(panel, rows, colour) for panel in panels[:_MOST]]
+    return grid(charts, columns=2).properties(title=title(heading, note, left_out(len(panels), "markets", most=_MOST)))
 
 
 def _panel(panel: MarketPanel, rows: pl.DataFrame, colour: alt.Color) -> alt.Chart:

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from odds_pipeline.charts.ends import end_word, looks, with_end_marks
-from odds_pipeline.charts.panels import MOST_PANELS, left_out, line_word, market_of
+from odds_pipeline.charts.panels import MOST_ROWS, left_out, line_word, market_of
 from odds_pipeline.charts.rendering import (
     CATEGORIES,
     WIDTH,
@@ -44,7 +44,7 @@ def odds_history_chart(points: pl.DataFrame, *, heading: str, until: datetime, n
     panels = every["panel"].unique(maintain_order=True)
     outcomes = _in_order(every)
     shown = outcomes.head(_MOST_OUTCOMES)
-    is_shown = pl.col("label").is_in(shown.to_list()) & pl.col("panel").is_in(panels.head(MOST_PANELS).to_list())
+    is_shown = pl.col("label").is_in(shown.to_list()) & pl.col("panel").is_in(panels.head(MOST_ROWS).to_list())
     states = thinned(every.filter(is_shown), series=_SERIES, value="odds", state="state")
     begin, end = (states.select(edge).item() for edge in (pl.col("at").min(), pl.max_horizontal(pl.max("at"), until)))
     lines = pieces(states, series=_SERIES, value="odds", state="state", until=end)
@@ -52,7 +52,7 @@ def odds_history_chart(points: pl.DataFrame, *, heading: str, until: datetime, n
     fields = ["at", "odds", "panel", "label", "state"]
     drawn = pl.concat([lines.select(*fields, "piece"), ends.select(*fields, "end")], how="diagonal")
     return _drawn(
-        drawn, outcomes=shown.to_list(), panels=panels.head(MOST_PANELS).to_list(), time=(begin, end)
+        drawn, outcomes=shown.to_list(), panels=panels.head(MOST_ROWS).to_list(), time=(begin, end)
     ).properties(
         title=title(
             heading,
@@ -61,7 +61,7 @@ def odds_history_chart(points: pl.DataFrame, *, heading: str, until: datetime, n
             f"the {len(shown)} outcomes with the lowest prices, of {len(outcomes)}"
             if len(outcomes) > len(shown)
             else "",
-            left_out(len(panels), "panels"),
+            left_out(len(panels), "panels", most=MOST_ROWS),
             note,
         )
     )

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import altair as alt
 import polars as pl
 
-MOST_PANELS = 12
-"""A picture of more is read by nobody."""
+MOST_ROWS = 6
+"""Rows of panels in a picture; one of more is read by nobody."""
 
 
 class MarketPanel(NamedTuple):
@@ -47,7 +47,7 @@ def line_word() -> pl.Expr:
     return pl.format("line {}", digits).fill_null("no line")
 
 
-def left_out(panels: int, what: str = "markets", *, most: int = MOST_PANELS) -> str:
+def left_out(panels: int, what: str, *, most: int) -> str:
     """The sentence for the panels beyond the ``most`` that are drawn; empty when there are none."""
     return "" if panels <= most else f"{panels - most:,} further {what} are not drawn"
 

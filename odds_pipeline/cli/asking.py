@@ -93,7 +93,7 @@ def chart_file(path: Path) -> Path:
     return path
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables: one object per line, all of them.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables: all rows, one object per line.")]
 Shown = Annotated[int, typer.Option("--show", min=1, metavar="N", help="Rows to show in a table.")]
 Bookmakers = Annotated[
     list[str] | None, typer.Option("--bookmaker", metavar="SLUG", help="Only this bookmaker; may be repeated.")

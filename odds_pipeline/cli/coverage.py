@@ -43,9 +43,9 @@ def coverage(
     if as_json:
         print_object(
             {
-                "total": rows(found.total)[0],
+                "rows": found.tournaments,
                 "countries": found.countries,
-                "tournaments": found.tournaments,
+                "total": rows(found.total)[0],
                 "mapped": found.mapped,
                 "unmapped": found.unmapped,
             }

@@ -76,7 +76,7 @@ def event(
     with asking() as asked:
         answer = event_module.event(asked.source, event_id, now=asked.now, bookmakers=bookmakers)
     if as_json:
-        print_object({"event": rows(answer.event)[0], "markets": answer.markets})
+        print_object({"event": rows(answer.event)[0], "groups": event_module.by_group(answer.markets)})
         return
     for line in _event_lines(answer.event.row(0, named=True)):
         typer.echo(line)
