@@ -27,10 +27,10 @@ from odds_pipeline.odds.kickoff import (
     BUCKETS,
     EVENT_WORDS,
     GROUPINGS,
-    KICKOFFS,
     OPENING_CLOSING,
     TO_KICKOFF,
 )
+from odds_pipeline.odds.kickoff_times import KICKOFFS
 from odds_pipeline.odds.shown import ODDS_ROWS
 
 __all__ = [

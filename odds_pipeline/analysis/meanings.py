@@ -70,7 +70,6 @@ MEANINGS: Mapping[str, str] = {
     "is_unavailable": "whether the change took the market away",
     "key": "key of the outcome: the bookmaker's or betPawa's id of it, never a position",
     "kickoff": "planned kick-off; null: nobody says",
-    "known_since": "time of the cycle that learnt of the kick-off",
     "lag_seconds": "how long after the first move, seconds",
     "last_at": "when it happened last",
     "last_confirmed_at": "when it was last seen as it is, as far as is known; of a gone market at latest when it went",

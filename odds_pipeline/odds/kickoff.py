@@ -1,29 +1,15 @@
-"""How odds move towards kick-off: the buckets of time before it, and opening against closing.
-
-Every moment is judged by the kick-off that was known then: at a time t the newest kick-off known since t or earlier;
-before the first is known, the first. So a match that was postponed goes through a bucket twice, and one whose kick-off
-is unknown is in no bucket, and has not begun.
-"""
+"""How odds move towards kick-off, as known then: bucket by bucket, and opening against closing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
+from odds_pipeline.odds.kickoff_times import BUCKETS, INSTANT, bucket_times, known_kickoffs, time_of
 from odds_pipeline.odds.margin import with_margin
 from odds_pipeline.odds.observation import LINE, OBSERVATION_SCHEMA, ODDS, UTC_MICROSECONDS
-
-BUCKETS = ("7d+", "3-7d", "24-72h", "6-24h", "1-6h", "<1h", "after")
-"""Times before kick-off, the lower bound included: exactly 7 days is in ``7d+``, exactly the kick-off in ``after``."""
-
-#: The kick-offs that were known of events, as ``event_kickoffs`` has them.
-KICKOFFS: Mapping[str, pl.DataType | type[pl.DataType]] = {
-    "event_id": pl.Int32,
-    "known_since": UTC_MICROSECONDS,
-    "kickoff": UTC_MICROSECONDS,
-}
 
 #: Where events belong.
 EVENT_WORDS: Mapping[str, pl.DataType | type[pl.DataType]] = {
@@ -102,37 +88,15 @@ OPENING_CLOSING: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "market_id": pl.Int32,
 }
 
-_INSTANT = timedelta(microseconds=1)
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_KICKOFF = timedelta()
-_LEAST = [timedelta(days=7), timedelta(days=3), timedelta(days=1), timedelta(hours=6), timedelta(hours=1)]
-"""The least time before kick-off in each of the first buckets."""
-
-#: A bucket's place in ``BUCKETS``, and where it begins and ends beside the kick-off (null: nowhere). Its end is
-#: excluded; ``shown_end`` is the end that people read.
-_BOUNDS = pl.DataFrame(
-    {
-        "bucket": range(len(BUCKETS)),
-        "from": [None, *(_INSTANT - least for least in _LEAST), _KICKOFF],
-        "to": [*(_INSTANT - least for least in _LEAST), _KICKOFF, None],
-        "shown_end": [*(-least for least in _LEAST), _KICKOFF, None],
-    },
-    schema={
-        "bucket": pl.UInt8,
-        "from": pl.Duration("us"),
-        "to": pl.Duration("us"),
-        "shown_end": pl.Duration("us"),
-    },
-)
-
 
 def bucket_rows(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
     """The markets at the end of each bucket that has begun by ``now``, in ``BUCKET_ROWS``.
 
     ``rows`` are all changes of the markets (``ODDS_ROWS``), ``events`` in ``EVENT_WORDS``, ``kickoffs`` in
-    ``KICKOFFS``; what became known after ``now`` counts for nothing. A market has a row in each bucket by whose end it
-    had been seen, changed in it or not; the bucket that is running ends now. Of a bucket that the market was in twice,
-    because its kick-off was moved, the row is that of the later time, and ``changes`` those of both.
+    ``KICKOFFS`` (kickoff_times.py); what became known after ``now`` counts for nothing. A market has a row in each
+    bucket by whose end it had been seen, changed in it or not; the bucket that is running ends now. Of a bucket that
+    the market was in twice, because its kick-off was moved, the row is that of the later time, and ``changes`` those
+    of both.
 
     - ``changes``: the changes within the bucket, availability included; that the market was first seen is none.
     - ``odds_move``: the mean, over the outcomes that can be bet on, of how far the price is from the outcome's opening
@@ -143,14 +107,14 @@ def bucket_rows(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataFrame
     Sorted by event, market, line, bookmaker and bucket.
     """
     rows = rows.filter(pl.col("captured_at") <= now)
-    known = _known(kickoffs, now)
-    times = _bucket_times(known, now)
+    known = known_kickoffs(kickoffs, now)
+    times = bucket_times(known, now)
     last = times.sort("end").unique(["event_id", "bucket"], keep="last")
     ends = (
         rows.select("event_id", "market_id")
         .unique()
         .join(last, on="event_id")
-        .with_columns(last_moment=pl.col("end") - _INSTANT)
+        .with_columns(last_moment=pl.col("end") - INSTANT)
         .sort("last_moment")
         .join_asof(
             rows.drop("event_id").sort("captured_at"),
@@ -216,7 +180,7 @@ def opening_closing(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataF
     Sorted by event, market, line, bookmaker; outcomes in the order in which they appeared.
     """
     rows = rows.filter(pl.col("captured_at") <= now)
-    known = _known(kickoffs, now)
+    known = known_kickoffs(kickoffs, now)
     matches = (
         known.sort("since")
         .group_by("event_id")
@@ -267,40 +231,6 @@ def opening_closing(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataF
     )
 
 
-def _known(kickoffs: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """(event_id, since, until, kickoff): which kick-off was known when, up to and with ``now``; the ends excluded."""
-    is_first = pl.int_range(pl.len()).over("event_id") == 0
-    known = (
-        kickoffs.sort("event_id", "known_since")
-        .with_columns(is_first=is_first)
-        .filter(pl.col("is_first") | (pl.col("known_since") <= now))
-    )
-    return known.select(
-        "event_id",
-        since=pl.when("is_first").then(_time(_BEGINNING)).otherwise("known_since"),
-        until=pl.col("known_since").shift(-1).over("event_id").fill_null(_time(now + _INSTANT)),
-        kickoff="kickoff",
-    )
-
-
-def _bucket_times(known: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """(event_id, bucket, start, end, bucket_end, kickoff): the times of each bucket up to ``now``; ends excluded."""
-    kickoff = pl.col("kickoff")
-    return (
-        known.filter(kickoff.is_not_null())
-        .join(_BOUNDS, how="cross")
-        .select(
-            "event_id",
-            "bucket",
-            "kickoff",
-            start=pl.max_horizontal("since", kickoff + pl.col("from")),
-            end=pl.min_horizontal("until", kickoff + pl.col("to")),
-            bucket_end=pl.min_horizontal("until", kickoff + pl.col("shown_end"), _time(now)),
-        )
-        .filter(pl.col("start") < pl.col("end"))
-    )
-
-
 def _changes(rows: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
     """(market_id, bucket, changes), without the rows by which markets were first seen."""
     return (
@@ -325,7 +255,7 @@ def _held_before(rows: pl.DataFrame, known: pl.DataFrame, now: datetime) -> pl.D
     before = known.select("event_id", "since", until=pl.min_horizontal("until", "kickoff"))
     held = (
         rows.sort("market_id", "captured_at")
-        .with_columns(held_until=pl.col("captured_at").shift(-1).over("market_id").fill_null(_time(now + _INSTANT)))
+        .with_columns(held_until=pl.col("captured_at").shift(-1).over("market_id").fill_null(time_of(now + INSTANT)))
         .filter(~pl.col("is_unavailable"))
         .with_row_index("row")
     )
@@ -377,7 +307,3 @@ def _percent_of(price: str, other: str) -> pl.Expr:
 def _named(bucket: str) -> pl.Expr:
     """The bucket's name for its place."""
     return pl.lit(pl.Series(BUCKETS)).gather(pl.col(bucket))
-
-
-def _time(moment: datetime) -> pl.Expr:
-    return pl.lit(moment, dtype=UTC_MICROSECONDS)

@@ -13,13 +13,13 @@ from odds_pipeline.odds.kickoff import (
     BUCKET_ROWS,
     BUCKETS,
     EVENT_WORDS,
-    KICKOFFS,
     OPENING_CLOSING,
     TO_KICKOFF,
     bucket_rows,
     opening_closing,
     to_kickoff,
 )
+from odds_pipeline.odds.kickoff_times import KICKOFFS
 from odds_pipeline_tests.odds.states_by_hand import Row, frame, state
 
 KICKOFF = datetime(2026, 11, 20, 18, tzinfo=UTC)

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odds_pipeline.odds.kickoff import EVENT_WORDS, KICKOFFS, bucket_rows, opening_closing
+from odds_pipeline.odds.kickoff import EVENT_WORDS, bucket_rows, opening_closing
+from odds_pipeline.odds.kickoff_times import KICKOFFS
 from odds_pipeline_tests.odds.states_by_hand import Row, frame, state
 
 BEGINNING = datetime(2026, 11, 1, tzinfo=UTC)
