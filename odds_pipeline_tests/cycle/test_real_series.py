@@ -1,56 +1,65 @@
-"""A real odds feed that nobody here made, replayed cycle by cycle, against a count and a walk in plain Python.
-
-See ../shared/series/README.md for the feed. Baseball there, football here: the change detection does not care.
-"""
+"""A real odds feed, replayed cycle by cycle: changes and questions against a count and a walk in plain Python."""
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
 
 import polars as pl
 import pytest
 
+from odds_pipeline.analysis import moments
+from odds_pipeline.analysis.moments import Scope
+from odds_pipeline.analysis.odds_history import MarketChoice, odds_history
+from odds_pipeline.analysis.source import OddsSource
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.rebuild import rebuild_current
-from odds_pipeline.odds.observation import LINE, OBSERVATION_SCHEMA, ODDS
 from odds_pipeline.replaying import ReplaySummary, replay
 from odds_pipeline.settings import Settings
 from odds_pipeline_tests.archives import archive_of
-from odds_pipeline_tests.captures import SHARED
+from odds_pipeline_tests.cycle.real_series import (
+    SERIES,
+    MarketId,
+    Snapshot,
+    State,
+    Timelines,
+    observation_rows,
+    read_snapshots,
+)
 from odds_pipeline_tests.cycle.small_world import Offer, offer_of, query
-
-SERIES = SHARED / "series" / "kbo.parquet"
 
 pytestmark = pytest.mark.skipif(not SERIES.is_file(), reason="no odds series in ../shared/series")
 
-MarketId = tuple[str, str, str, Decimal | None]
-"""Bookmaker, event, market, line."""
-
 
 @dataclass
-class Snapshot:
-    """What the feed said at one moment: offers and the source's own times of change, by market."""
-
-    at: datetime
-    offers: dict[MarketId, set[tuple[str, Decimal]]] = field(default_factory=lambda: defaultdict(set))
-    updated: dict[MarketId, str] = field(default_factory=dict)
-
-    @property
-    def bookmakers(self) -> set[str]:
-        return {market[0] for market in self.offers}
-
-
-@dataclass(frozen=True)
 class Replayed:
     """The feed as plain Python reads it, and the database into which it was replayed."""
 
     snapshots: list[Snapshot]
     summary: ReplaySummary
     database: Database
+
+    @cached_property
+    def timelines(self) -> Timelines:
+        return Timelines.of(self.snapshots)
+
+    @property
+    def source(self) -> OddsSource:
+        return OddsSource(self.database, archive_of(self.database), lambda first, last: [])
+
+    @cached_property
+    def event_ids(self) -> dict[tuple[str, str], int]:
+        """Bookmaker and its event to our id of it."""
+        rows = query(
+            self.database, "SELECT DISTINCT bookmaker_slug, external_event_id, event_id FROM market_odds_current"
+        )
+        return {(slug, event): event_id for slug, event, event_id in rows}
 
 
 @pytest.fixture(scope="module")
@@ -61,66 +70,6 @@ def replayed(shared_migrated_database: str, tmp_path_factory: pytest.TempPathFac
     summary = replay(database, archive_of(database), path, settings=Settings(), complete=True, new_bookmakers=True)
     yield Replayed(read_snapshots(), summary, database)
     database.dispose()
-
-
-def observation_rows(feed: pl.DataFrame) -> pl.DataFrame:
-    """The feed in the contract of observation files: decimal odds, and the home side's line for spreads."""
-    american = feed["american_odds"].unique()
-    odds = pl.DataFrame(
-        {"american_odds": american, "odds": pl.Series([decimal_odds(price) for price in american], dtype=ODDS)}
-    )
-    is_away_spread = (pl.col("market") == "spreads") & (pl.col("outcome") != pl.col("home_team"))
-    moment = pl.from_epoch("captured_unix").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    market = ["bookmaker", "event_id", "market", "line"]
-    rows = (
-        feed.join(odds, on="american_odds", maintain_order="left")
-        .with_columns(
-            line=pl.when(is_away_spread).then(-pl.col("point")).otherwise(pl.col("point")).cast(LINE),
-            cycle_at=moment,
-            kickoff=pl.col("commence_time").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC"),
-        )
-        .group_by("cycle_at", *market, "home_team", "away_team", "kickoff", maintain_order=True)
-        .agg(outcomes=pl.struct(key="outcome", name="outcome", odds="odds", is_active=pl.lit(value=True)))
-        .with_columns(
-            captured_at="cycle_at",
-            external_event_id="event_id",
-            sport=pl.lit("Baseball"),
-            country=pl.lit("South Korea"),
-            tournament=pl.lit("KBO"),
-            betpawa_market_id="market",
-            betpawa_market_name="market",
-            source_market_id="market",
-        )
-    )
-    missing = [name for name in OBSERVATION_SCHEMA if name not in rows.columns]
-    return rows.with_columns(pl.lit(None).alias(name) for name in missing).select(
-        pl.col(name).cast(kind) for name, kind in OBSERVATION_SCHEMA.items()
-    )
-
-
-def decimal_odds(american: int) -> Decimal:
-    """An American price as decimal odds, rounded half-even to 3 decimals as the feed's description asks."""
-    exact = 1 + (Decimal(american) / 100 if american > 0 else Decimal(100) / -american)
-    return exact.quantize(Decimal("0.001"), ROUND_HALF_EVEN)
-
-
-def read_snapshots() -> list[Snapshot]:
-    """The feed row by row: no frame operation, no code of the pipeline."""
-    snapshots: dict[int, Snapshot] = {}
-    prices: dict[int, Decimal] = {}
-    feed = pl.read_parquet(SERIES)
-    for row in feed.iter_rows(named=True):
-        unix, american = row["captured_unix"], row["american_odds"]
-        snapshot = snapshots.setdefault(unix, Snapshot(datetime.fromtimestamp(unix, UTC)))
-        point = row["point"]
-        if row["market"] == "spreads" and row["outcome"] != row["home_team"]:
-            point = -point
-        line = None if point is None else Decimal(str(point))
-        price = prices.setdefault(american, decimal_odds(american))
-        market = (row["bookmaker"], row["event_id"], row["market"], line)
-        snapshot.offers[market].add((row["outcome"], price))
-        snapshot.updated[market] = row["last_update"]
-    return [snapshots[unix] for unix in sorted(snapshots)]
 
 
 def test_new_changed_returned_and_unavailable_markets_are_those_counted_by_hand(replayed: Replayed) -> None:
@@ -185,6 +134,91 @@ def test_every_recorded_change_is_one_by_the_sources_own_clock(replayed: Replaye
         last_update |= snapshot.updated
     assert not by_moment
     assert checked == replayed.summary.changed + replayed.summary.returned
+
+
+def test_the_state_at_2_000_random_points_is_what_the_feed_showed(replayed: Replayed) -> None:
+    """I1: between snapshots as well; and fresh exactly up to the last snapshot that showed the market."""
+    draw = random.Random(4)
+    states = replayed.timelines.states
+    markets = sorted(states, key=str)
+    checked = unavailable = 0
+    while checked < 2_000:
+        chosen = draw.choice(markets)
+        moment = random_moment(draw, states[chosen])
+        lively = [each for each in draw.sample(markets, 500) if is_lively(states[each], moment)]
+        asked = [chosen, *lively[:20], draw.choice(markets)]
+        scope = Scope(sorted({replayed.event_ids[market[:2]] for market in asked}))
+        told = {market_of(row): row for row in moments.at(replayed.source, scope, moment).rows.to_dicts()}
+        for market in asked:
+            expected = replayed.timelines.at(market, moment)
+            assert state_of(told.get(market)) == expected, (market, moment)
+            if expected is not None and expected[2]:
+                assert told[market]["last_confirmed_at"] == replayed.timelines.last_shown(market, moment)
+            checked += 1
+            unavailable += expected is not None and not expected[2]
+    assert 200 < unavailable < 1_800
+
+
+def test_everything_at_a_moment_is_every_market_the_feed_had_shown(replayed: Replayed) -> None:
+    for share in (0.2, 0.7):
+        moment = replayed.snapshots[int(share * len(replayed.snapshots))].at + timedelta(minutes=7)
+        told = {
+            market_of(row): state_of(row)
+            for row in moments.at(replayed.source, Scope(), moment).rows.iter_rows(named=True)
+        }
+        states = {market: replayed.timelines.at(market, moment) for market in replayed.timelines.states}
+        assert told == {market: state for market, state in states.items() if state is not None}
+
+
+def test_odds_history_folded_to_2_000_random_points_is_what_the_feed_showed(replayed: Replayed) -> None:
+    """I1: what held at the beginning, and the changes up to the point; confirmed up to the last snapshot with it."""
+    draw = random.Random(5)
+    timelines = replayed.timelines
+    markets = sorted(timelines.states, key=str)
+    checked = 0
+    while checked < 2_000:
+        chosen = draw.choice(markets)
+        since, until = sorted(random_moment(draw, timelines.states[chosen]) for _ in range(2))
+        choice = MarketChoice(replayed.event_ids[chosen[:2]], chosen[2])
+        points = odds_history(replayed.source, choice, since, until, now=until).points.to_dicts()
+        told = [row for row in points if row["point"] != "confirmed"]
+        lines = [market for market in markets if market[:3] == chosen[:3]]
+        for market in draw.sample(lines, min(len(lines), 20)) if since < until else []:
+            changed = [state[0] for state in timelines.states[market] if since <= state[0] < until]
+            is_at_change = bool(changed) and draw.random() < 0.5
+            moment = draw.choice(changed) if is_at_change else since + draw.random() * (until - since)
+            states = [state_of(row) for row in told if market_of(row) == market and row["at"] <= moment]
+            assert (states[-1] if states else None) == timelines.at(market, moment), (market, since, until, moment)
+            last = timelines.at(market, until - timedelta(microseconds=1))
+            seen = last and last[2] and timelines.last_shown(market, until - timedelta(microseconds=1))
+            is_confirmed = seen and last and seen > max(last[0], since)
+            confirmed = [row["at"] for row in points if row["point"] == "confirmed" and market_of(row) == market]
+            assert confirmed == ([seen] if is_confirmed else []), (market, since, until)
+            checked += 1
+
+
+def random_moment(draw: random.Random, states: list[State]) -> datetime:
+    """A moment in the market's life or near it, often right at a change."""
+    if draw.random() < 0.3:
+        return draw.choice(states)[0]
+    first, last = states[0][0] - timedelta(hours=2), states[-1][0] + timedelta(hours=12)
+    return first + draw.random() * (last - first)
+
+
+def is_lively(states: list[State], moment: datetime) -> bool:
+    """Whether the market was shown by then, and changed in the hours before or later."""
+    return states[0][0] <= moment <= states[-1][0] + timedelta(hours=3)
+
+
+def market_of(row: dict[str, Any]) -> MarketId:
+    return (row["bookmaker_slug"], row["external_event_id"], row["betpawa_market_id"], row["line"])
+
+
+def state_of(row: dict[str, Any] | None) -> State | None:
+    if row is None:
+        return None
+    outcomes = frozenset((outcome["key"], outcome["odds"]) for outcome in row["outcomes"])
+    return row["captured_at"], outcomes, not row["is_unavailable"]
 
 
 def history(database: Database) -> list[tuple[datetime, MarketId, Offer, bool]]:
