@@ -108,6 +108,8 @@ def _bytes(count: int, lengths: bytes, values: bytes, kind: pa.DataType = pa.lar
     is_null = pc.less(length, 0)
     ends = pc.cumulative_sum(pc.max_element_wise(length, 0).cast(pa.int64()))
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
+    if offsets[-1].as_py() != len(values):
+        raise ValueError(f"{len(values)} bytes came instead of {offsets[-1]}: the database must have the encoding UTF8")
     found = pa.Array.from_buffers(kind, count, [None, offsets.buffers()[1], pa.py_buffer(values)])
     return pc.if_else(is_null, pa.scalar(None, kind), found) if pc.any(is_null).as_py() else found
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import polars as pl
+import psycopg
 import pytest
 from psycopg import errors, sql
+from sqlalchemy import make_url
 
+from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.fetching import ask
 from odds_pipeline.odds.observation import LINE, UTC_MICROSECONDS
@@ -58,3 +62,21 @@ def test_questions_of_a_pipeline_are_answered_in_any_order(database: Database) -
 def test_an_error_of_the_server_is_raised(database: Database) -> None:
     with database.connect() as connection, pytest.raises(errors.UndefinedTable, match="no_such_table"):
         ask(connection, sql.SQL("SELECT 1 AS number FROM no_such_table"), {"number": pl.Int32})()
+
+
+def test_a_database_in_another_encoding_gives_an_error_and_no_torn_text(
+    postgres_server: EmbeddedServer, empty_database: str
+) -> None:
+    name = f"latin1_{make_url(empty_database).database}"
+    with closing(psycopg.connect(postgres_server.url("postgres"), autocommit=True)) as connection:
+        make = "CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+        connection.execute(sql.SQL(make).format(sql.Identifier(name)))
+        try:
+            with (
+                Database(postgres_server.url(name)) as database,
+                database.connect() as latin,
+                pytest.raises(ValueError, match="encoding UTF8"),
+            ):
+                ask(latin, sql.SQL("SELECT 'Örebro' AS text"), {"text": pl.String})()
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
