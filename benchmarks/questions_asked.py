@@ -23,11 +23,12 @@ from odds_pipeline.analysis.moments import Scope, at
 from odds_pipeline.analysis.odds_history import MarketChoice, odds_history
 from odds_pipeline.analysis.source import OddsSource
 
-from .questions_history import DAYS, NOW, cycle_at
+from .questions_history import NOW, cycle_at
 from .questions_offer import BOOKMAKERS, EVENTS, MARKETS_OF_EVENT, market_id, templates
 
 PAGE = 100
-_SINCE = NOW - timedelta(days=DAYS)
+SINCE = NOW - timedelta(days=7)
+_BEGINNING = cycle_at(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,13 @@ class Subject:
 
     @classmethod
     def draw(cls, number: int) -> Subject:
-        """The subject of this number: a market that all bookmakers offer, a moment of the last 13 days."""
+        """The subject of this number: a market that all bookmakers offer, a moment of any day but the first."""
         random = Random(number)
         return cls(
             event=random.randrange(EVENTS),
             bookmaker=random.choice(BOOKMAKERS),
             template=random.randrange(min(MARKETS_OF_EVENT.values())),
-            moment=cycle_at(0) + timedelta(days=1) + random.random() * (NOW - cycle_at(0) - timedelta(days=1)),
+            moment=NOW - random.random() * (NOW - _BEGINNING - timedelta(days=1)),
             kickoff_since=NOW + timedelta(days=random.uniform(-2.5, 12)),
         )
 
@@ -147,33 +148,41 @@ def _choice(about: Subject, bookmakers: Sequence[str]) -> MarketChoice:
 
 
 def _history(source: OddsSource, about: Subject) -> pl.DataFrame:
-    return odds_history(source, _choice(about, [about.bookmaker]), _SINCE, now=NOW).points
+    return odds_history(source, _choice(about, [about.bookmaker]), now=NOW).points
+
+
+def _history_since(source: OddsSource, about: Subject) -> pl.DataFrame:
+    return odds_history(source, _choice(about, [about.bookmaker]), SINCE, now=NOW).points
 
 
 def _history_of_all(source: OddsSource, about: Subject) -> pl.DataFrame:
-    return odds_history(source, _choice(about, BOOKMAKERS), _SINCE, now=NOW).points
+    return odds_history(source, _choice(about, BOOKMAKERS), now=NOW).points
 
 
 def _margins(source: OddsSource, about: Subject) -> pl.DataFrame:
-    return margin_history(source, _choice(about, [about.bookmaker]), _SINCE, now=NOW).points
+    return margin_history(source, _choice(about, [about.bookmaker]), now=NOW).points
 
 
-def _rows(connection: psycopg.Connection, market_ids: list[int]) -> Sequence[Any]:
+def _rows(connection: psycopg.Connection, market_ids: list[int], since: datetime) -> Sequence[Any]:
     return connection.execute(
         """
         SELECT market_id, captured_at, run_id, state FROM odds_history
         WHERE market_id = ANY (%s) AND captured_at >= %s AND captured_at < %s ORDER BY market_id, captured_at
         """,
-        [market_ids, _SINCE, NOW],
+        [market_ids, since, NOW],
     ).fetchall()
 
 
 def _rows_of_one(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
-    return _rows(connection, about.market_ids([about.bookmaker]))
+    return _rows(connection, about.market_ids([about.bookmaker]), _BEGINNING)
+
+
+def _rows_since(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return _rows(connection, about.market_ids([about.bookmaker]), SINCE)
 
 
 def _rows_of_all(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
-    return _rows(connection, about.market_ids(BOOKMAKERS))
+    return _rows(connection, about.market_ids(BOOKMAKERS), _BEGINNING)
 
 
 def _everything_of_one(source: OddsSource, about: Subject) -> pl.DataFrame:
@@ -206,13 +215,19 @@ def _copied(connection: psycopg.Connection, bookmaker_id: int | None) -> Sequenc
         return list(copy)
 
 
+EVENT_LIST = Question("event list of 100", _event_list, _event_list_floor, aim=25)
+EVENT = Question("one event", _event, _event_floor)
+EVENT_AT = Question("one event at a moment", _event_at, _last_rows, aim=50)
+HISTORY = Question("history of a market", _history, _rows_of_one, aim=10)
+
 QUESTIONS = (
-    Question("event list of 100", _event_list, _event_list_floor, aim=25),
-    Question("one event", _event, _event_floor),
-    Question("one event at a moment", _event_at, _last_rows, aim=50),
-    Question("history of a market, 14 days", _history, _rows_of_one, aim=10),
-    Question("the same, three bookmakers", _history_of_all, _rows_of_all),
-    Question("margins of a market, 14 days", _margins, _rows_of_one),
+    EVENT_LIST,
+    EVENT,
+    EVENT_AT,
+    HISTORY,
+    Question("its last seven days", _history_since, _rows_since, aim=10),
+    Question("history at three bookmakers", _history_of_all, _rows_of_all),
+    Question("margins of a market", _margins, _rows_of_one),
     Question("everything of a bookmaker at a moment", _everything_of_one, _current_of_one, aim=1_000, times=(40, 6)),
     Question("everything at a moment", _everything, _current_of_all, aim=3_000, times=(20, 6)),
 )

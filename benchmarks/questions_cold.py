@@ -1,7 +1,7 @@
 """Questions asked cold: the server just started, its files out of the system's cache, a process that never asked.
 
-``python -m benchmarks.questions_cold ARCHIVE NUMBER SUBJECT`` is such a process: it gets ready, is told the database's
-URL, asks once, and prints the seconds from its first connection to the answer.
+``python -m benchmarks.questions_cold DIRECTORY NUMBER SUBJECT`` is such a process: it gets ready, waits for a line,
+asks once, and prints the seconds from its first connection to the answer.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from odds_pipeline.analysis.source import OddsSource
-from odds_pipeline.archive.store import Archive
+from odds_pipeline.analysis.source import open_source
+from odds_pipeline.data_dir import CLUSTER
 from odds_pipeline.database.embedded import EmbeddedServer
-from odds_pipeline.database.engine import Database
 
 from .questions_asked import QUESTIONS, Subject
+from .questions_data import settings_of
 
 _FIRST_SUBJECT = 1_000_000
 
@@ -28,38 +28,49 @@ def cold_seconds(directory: Path, number: int) -> list[float]:
 
 
 def _asked_cold(directory: Path, number: int, subject: int) -> float:
-    words = [sys.executable, "-m", __name__, str(directory / "archive"), str(number), str(subject)]
+    words = [sys.executable, "-m", __name__, str(directory), str(number), str(subject)]
     with (
         subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
-        EmbeddedServer.ensure(directory) as server,
+        EmbeddedServer.ensure(directory),
     ):
         assert process.stdout is not None
         process.stdout.readline()
         _forget(directory)
-        answer, _ = process.communicate(server.url() + "\n")
+        answer, _ = process.communicate("\n")
     return float(answer)
+
+
+def remember(directory: Path) -> None:
+    """Read the directory's files, so that they are in the system's cache."""
+    for path in _files(directory):
+        path.read_bytes()
 
 
 def _forget(directory: Path) -> None:
     """Drop the directory's files from the system's cache, where it can be told to (Linux)."""
     os.sync()
-    for path in directory.rglob("*"):
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(descriptor)
+    for path in _files(directory):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
+def _files(directory: Path) -> list[Path]:
+    """The databases' tables and indexes, and the archive."""
+    folders = (directory / CLUSTER / "base", directory / "archive")
+    return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
 
 def _main() -> None:
-    archive, number, subject = sys.argv[1:]
-    question, about = QUESTIONS[int(number)], Subject.draw(int(subject))
+    directory, number, subject = sys.argv[1:]
+    question, about, settings = QUESTIONS[int(number)], Subject.draw(int(subject)), settings_of(Path(directory))
     print("ready", flush=True)
-    url = sys.stdin.readline().strip()
+    sys.stdin.readline()
     began = time.perf_counter()
-    with Database(url, application_name="benchmark") as database:
-        question.ask(OddsSource(database, Archive(archive), lambda _first, _last: []), about)
+    with open_source(settings) as source:
+        question.ask(source, about)
         print(time.perf_counter() - began, flush=True)
 
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import polars as pl
 from psycopg import sql
 
-from odds_pipeline.analysis.source import OddsSource
-from odds_pipeline.archive.store import Archive
+from odds_pipeline.analysis.source import OddsSource, open_source
 from odds_pipeline.database import migrate
 from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.embedded import EmbeddedServer
@@ -24,6 +23,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import HISTORY, Partition, attach_again, ensure_partitions
 from odds_pipeline.days.compact import compact_days
 from odds_pipeline.days.opening import ensure_states
+from odds_pipeline.settings import Settings
 
 from .measure import say, timed
 from .questions_check import is_watched, require_right
@@ -36,6 +36,11 @@ _FINISHED = "finished"
 """A file in the directory of a database that has everything."""
 
 
+def settings_of(directory: Path) -> Settings:
+    """The settings by which the database at ``directory`` is found, whatever the environment says."""
+    return Settings(data_dir=directory, database_url=None, archive_url=None, legacy_database_url=None)
+
+
 @contextmanager
 def questions_database(directory: Path) -> Iterator[OddsSource]:
     """The source to ask, at ``directory``, which is filled unless it is already; its server ends with the block."""
@@ -45,8 +50,11 @@ def questions_database(directory: Path) -> Iterator[OddsSource]:
     is_finished = (directory / _FINISHED).exists()
     if not is_finished and any(directory.iterdir()):
         raise SystemExit(f"{directory} holds something else than a finished database of questions; name an empty one")
-    with EmbeddedServer.ensure(directory) as server, Database(server.url(), application_name="benchmark") as database:
-        source = OddsSource(database, Archive(directory / "archive"), lambda _first, _last: [])
+    with (
+        EmbeddedServer.ensure(directory) as server,
+        Database(server.url(), application_name="benchmark") as database,
+        open_source(settings_of(directory), database) as source,
+    ):
         if not is_finished:
             _, seconds = timed(lambda: _fill(source))
             say(f"made in {seconds.wall:.0f} s")
