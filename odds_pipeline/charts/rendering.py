@@ -21,9 +21,6 @@ from odds_pipeline.bookmakers.registry import REGISTRY
 WIDTH = 720
 """Points; a picture has ``SCALE`` pixels a point."""
 SCALE = 1.5
-MUTED = "#8a8f98"
-"""For what was not offered, or is not known."""
-
 _FONT = "Liberation Sans"
 """Built into vl-convert: a picture is the same on a machine without fonts. Glyphs that it lacks come from others."""
 CATEGORIES = [
@@ -39,7 +36,9 @@ CATEGORIES = [
     "#555b66",
 ]
 _BOOKMAKER_COLOURS = ["#2f8f4e", "#c43c3c", "#22508f", "#c98a1b", "#7b5bb0", "#1f8f96", "#8a6142"]
+_MUTED = "#8a8f98"
 _COLOURS = 128
+"""Of a picture's palette: a dozen of ours, and the shades between them where letters and lines end."""
 _LONGEST_HEADING = 85
 """Characters; what is longer would make the picture wider."""
 _LONGEST_LINE = 120
@@ -170,7 +169,7 @@ def nothing_to_show(heading: alt.TitleParams, why: str) -> alt.Chart:
     """The picture of an answer without a row: a report has a picture every day."""
     words = alt.Chart(alt.InlineData(values=[{"why": why}]))
     return (
-        words.mark_text(fontSize=14, color=MUTED)
+        words.mark_text(fontSize=14, color=_MUTED)
         .encode(text="why:N")
         .properties(width=WIDTH, height=120, title=heading)
     )
