@@ -167,7 +167,7 @@ def _find(source: OddsSource, choice: _Choice, now: datetime) -> _Found:
     named = Wanted(
         event_ids=choice.event_ids,
         tournament_ids=None if choice.tournament_id is None else [choice.tournament_id],
-        betpawa_market_ids=None if choice.markets == HEADLINE else [market_id for market_id, _ in choice.markets],
+        betpawa_market_ids=None if tuple(choice.markets) == HEADLINE else [market_id for market_id, _ in choice.markets],
     )
     require_words(named)
     with reading(source.database) as connection:
