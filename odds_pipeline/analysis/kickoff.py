@@ -164,10 +164,11 @@ def _find(source: OddsSource, choice: _Choice, now: datetime) -> _Found:
     since, until = require_window(choice.kickoff_since, choice.kickoff_until)
     if choice.event_ids is None and (since is None or until is None):
         raise BadQuestion("no events are chosen; give both ends of a window of kick-offs, or the events' ids")
+    is_headline = tuple(choice.markets) == HEADLINE
     named = Wanted(
         event_ids=choice.event_ids,
         tournament_ids=None if choice.tournament_id is None else [choice.tournament_id],
-        betpawa_market_ids=None if tuple(choice.markets) == HEADLINE else [market_id for market_id, _ in choice.markets],
+        betpawa_market_ids=None if is_headline else [market_id for market_id, _ in choice.markets],
     )
     require_words(named)
     with reading(source.database) as connection:
