@@ -166,7 +166,7 @@ _CHOSEN = sql.SQL("""
         JOIN events AS event ON event.id = listing.event_id
         LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
         WHERE listing.is_primary
-          AND (NOT %(is_available)s OR state.event_bookmaker_id IS NOT NULL AND state.unlisted_at IS NULL)
+          AND (NOT %(is_available)s OR state.unlisted_at IS NULL)
           AND (%(since)s::timestamptz IS NULL OR event.kickoff >= %(since)s)
           AND (%(until)s::timestamptz IS NULL OR event.kickoff < %(until)s)
     )
