@@ -212,9 +212,10 @@ async def _archive(_: Request, error: Exception) -> Response:
 
 
 async def _internal(_: Request, error: Exception) -> Response:
-    # Raised again behind this answer, and logged by the web server.
-    return _internal_problem().response()
+    # Raised again behind this answer: the web server logs it and closes the connection, which the asker must know.
+    return _internal_problem({"Connection": "close"}).response()
 
 
-def _internal_problem() -> Problem:
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the server made a mistake; its log has the details")
+def _internal_problem(headers: Mapping[str, str] | None = None) -> Problem:
+    detail = "the server made a mistake; its log has the details"
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail, headers)
