@@ -38,7 +38,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, titl
     """
     cells = [list(map(cell, row)) for row in rows]
     if not cells:
-        typer.echo(f"{title or 'Answer'}: none")
+        typer.echo(f"{title}: none" if title else "none")
         return
     table = Table(title=title or None, caption=note or None, title_justify="left", caption_justify="left")
     columns = [(name, column) for name, *column in zip(titles, *cells, strict=True) if any(column)]

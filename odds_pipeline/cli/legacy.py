@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from odds_pipeline.archive.store import Archive
+from odds_pipeline.cli.answers import print_table
 from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.database.engine import Database
@@ -168,15 +168,7 @@ def _tell_differences(day: Comparison, *, shown: int, as_json: bool) -> None:
 
 
 def _show(frame: pl.DataFrame) -> None:
-    table = Table(*frame.columns)
-    for row in frame.iter_rows():
-        table.add_row(*map(_cell, row))
-    console = Console()
-    # Into a pipe nothing is folded away.
-    (console if console.is_terminal else Console(width=200)).print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else "" if value is None else str(value)
+    print_table(
+        frame.columns,
+        ([f"{value:,}" if isinstance(value, int) else value for value in row] for row in frame.iter_rows()),
+    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from odds_pipeline.archive.store import Archive
+from odds_pipeline.cli.answers import print_table
 from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.database.engine import Database
@@ -53,7 +53,7 @@ def _show_sources(sources: Sequence[DaySource]) -> None:
         (source.day, f"{source.rows:,}", f"{len(source.files):,}", "yes" if source.why_not is None else source.why_not)
         for source in sources
     ]
-    _show(["day", "rows", "files", "can be rebuilt"], rows)
+    print_table(["day", "rows", "files", "can be rebuilt"], rows)
 
 
 def _show_rebuilt(days: Sequence[RebuiltDay]) -> None:
@@ -65,11 +65,4 @@ def _show_rebuilt(days: Sequence[RebuiltDay]) -> None:
         )
         for day in days
     ]
-    _show(["day", "rows", "added", "removed", "replaced", "files", "seconds"], rows)
-
-
-def _show(titles: Sequence[str], rows: Sequence[tuple[date | str, ...]]) -> None:
-    table = Table(*titles)
-    for row in rows:
-        table.add_row(*map(str, row))
-    Console().print(table)
+    print_table(["day", "rows", "added", "removed", "replaced", "files", "seconds"], rows)
