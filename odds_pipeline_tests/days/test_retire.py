@@ -28,6 +28,7 @@ from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, DaysOfOdds, archived_rows, history_rows, shown_rows
 
 NEXT_DAY = FIRST_DAY + timedelta(days=1)
+_HOLDING_S = 1.5
 LATE_AT = datetime(2026, 11, 1, 23, 59, tzinfo=UTC)
 LATE = Cycle(LATE_AT, {}, [answer("bet9ja", "9", LATE_AT, {("1x2", None): {"1": "2.5"}})])
 """A cycle of one row, at the end of the first day."""
@@ -229,10 +230,10 @@ def test_a_reader_who_holds_on_keeps_the_day_and_the_next_run_retires_it(
     assert retired(keeper, database).rows > 0
 
 
-def test_readers_wait_a_tenth_of_a_second_at_most_and_find_every_row_once(
+def test_readers_do_not_queue_behind_one_that_holds_on_and_find_every_row_once(
     days: DaysOfOdds, keeper: psycopg.Connection, database: Database, archive: Archive
 ) -> None:
-    """Readers in a loop, and one that holds on for a while, so that locks have to be asked for again and again."""
+    """Readers in a loop, and one that holds on for a while: locks are asked for again and again, never waited for."""
     expected = len(history_rows(database))
     waits: list[float] = []
     counts: set[int] = set()
@@ -253,7 +254,7 @@ def test_readers_wait_a_tenth_of_a_second_at_most_and_find_every_row_once(
     def hold_on() -> None:
         with database.connect() as reader:
             reader.execute("SELECT FROM odds_history LIMIT 1")
-            is_over.wait(0.4)
+            is_over.wait(_HOLDING_S)
 
     threads = [threading.Thread(target=read) for _ in range(2)] + [threading.Thread(target=hold_on)]
     for thread in threads:
@@ -264,8 +265,9 @@ def test_readers_wait_a_tenth_of_a_second_at_most_and_find_every_row_once(
         thread.join()
     assert counts == {expected}
     assert len(waits) > 20
-    assert max(waits) < 0.1
-    assert max(day.blocked_seconds for day in found) < 0.1
+    # Who waits behind a lock that is asked for waits until it is given up or had, which is not before the holder ends.
+    assert max(waits) < _HOLDING_S / 2
+    assert max(day.blocked_seconds for day in found) < _HOLDING_S / 2
 
 
 def half_detached(database: Database, day: date = FIRST_DAY) -> None:
