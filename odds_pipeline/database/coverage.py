@@ -27,9 +27,9 @@ def record_states(
 ) -> None:
     """Move the bookmaker events' confirmations on: the one small write that an unchanged market costs (I10).
 
-    A complete answer confirms; an answer that was read at all is the newest known; a failed one is counted. Markets that
-    could be read are on offer, and so is their listing again. Listings in ``ended`` are no longer offered; ``missing``
-    are remembered until a second discovery agrees.
+    A complete answer confirms; an answer that was read at all is the newest known; a failed one is counted. Markets
+    that could be read are on offer, and so is their listing again. Listings in ``ended`` are no longer offered;
+    ``missing`` are remembered until a second discovery agrees.
     """
     heard = answered.filter(_status != AnswerStatus.NOT_ASKED.value).select(
         "listing_id",
