@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -129,6 +130,16 @@ def test_an_answer_that_is_known_is_not_sent_again(api: Api) -> None:
     failed = api.client.get("/events/4711", headers={"If-None-Match": "*"})
     assert failed.status_code == 404
     assert "etag" not in failed.headers
+
+
+def test_many_may_ask_at_once(api: Api) -> None:
+    """More than there are threads and connections: each waits its turn, and nobody for another."""
+    derby = f"/events/{api.world.events['derby']}"
+    paths = ["/events", derby, f"{derby}/odds?market=3743", f"{derby}/comparison", "/coverage", "/failures", "/health"]
+    alone = {path: api.client.get(path).content for path in paths}
+    with ThreadPoolExecutor(30) as asking:
+        answers = list(asking.map(lambda path: (path, api.client.get(path).content), paths * 15))
+    assert all(body == alone[path] for path, body in answers)
 
 
 def test_head_is_get_without_its_body(api: Api) -> None:
