@@ -138,6 +138,18 @@ def test_a_cycle_whose_answer_came_too_late_does_not_count(database: Database) -
     assert confirmed_at(database, moment(2, 100)) == moment(1, FIRST)
 
 
+def test_a_cycle_does_not_count_that_lacked_an_event_which_was_refreshed_meanwhile(
+    database: Database,
+) -> None:
+    """The refresh is newer than the discovery, so the event is not gone; nor did the cycle see it."""
+    run(database, 0)
+    run(database, 1)
+    commit(database, Cycle(moment(2, 3), {}, [answer("betpawa", "own", moment(2, 3), OFFER)]))
+    run(database, 2, other(2), answer("betpawa", "third", moment(2, 120), OFFER))
+    run(database, 3)
+    assert confirmed_at(database, moment(2, 150)) == moment(1, FIRST)
+
+
 def test_odds_on_offer_are_stale_when_nothing_confirmed_them_for_longer_than_the_settings_allow(
     database: Database,
 ) -> None:
@@ -182,8 +194,7 @@ def test_a_cycle_of_ours_says_nothing_of_odds_imported_behind_it(database: Datab
     )
     commit(database, cycle)
     offer = {"1": "2.5", "2": "1.6"}
-    imported(
-        database, 3, change(first, offer, event="own"), change(in_february(3, 11), offer, event="own", market=GOALS)
-    )
-    assert confirmed_at(database, in_february(3, 10, 30)) == first
-    assert confirmed_at(database, in_february(3, 13)) == in_february(3, 11), "the earlier system's last answer"
+    later = change(in_february(3, 14), offer, event="own", market=GOALS)
+    imported(database, 3, change(first, offer, event="own"), later)
+    assert confirmed_at(database, in_february(3, 13)) == first
+    assert confirmed_at(database, in_february(3, 15)) == in_february(3, 14), "the earlier system's last answer"
