@@ -177,9 +177,10 @@ class Database:
             is_reused = self._reader is not None
             try:
                 frame = self._read(query, parameters)
-            except psycopg.OperationalError:
-                # A connection that was kept may have died since; a read does no harm twice.
-                if not is_reused:
+            except psycopg.OperationalError as error:
+                # A connection that was kept may have died since; a read does no harm twice. One that took too long
+                # would again.
+                if not is_reused or isinstance(error, errors.QueryCanceled):
                     raise
                 frame = self._read(query, parameters)
         extensions = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Extension)]
