@@ -184,15 +184,17 @@ def _find(source: OddsSource, choice: _Choice, now: datetime) -> _Found:
         )
         first_seen = _first_seen(connection, event_ids)
     require_seen(source, named, _NO_ROWS)
+    # An earlier system may have known matches before we did, and matches that we do not know at all.
+    unimported = source.unimported_days(date.min, now.date())
     if not market_ids or first_seen is None or first_seen > now:
-        return _Found(_NO_ROWS, events, kickoffs, [])
-    rows, unimported = history(
+        return _Found(_NO_ROWS, events, kickoffs, unimported)
+    rows, _ = history(
         source.database,
         source.archive,
         Wanted(market_ids=market_ids),
         first_seen,
         now + _INSTANT,
-        unimported_days=source.unimported_days,
+        unimported_days=lambda first, last: [],
     )
     return _Found(rows, events, kickoffs, unimported)
 

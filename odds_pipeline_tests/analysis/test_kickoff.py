@@ -232,8 +232,15 @@ def test_days_that_have_left_postgresql_count_all_the_same(database: Database, f
     assert opening_closing(five_days, **DRAWN, now=FIVE_DAYS_ON).rows.equals(prices), "imported"
 
 
-def test_days_that_were_not_imported_are_named(five_days: OddsSource) -> None:
-    """From the day before the events were first seen, on which an earlier system may have known them."""
-    unimported = [date(2026, 10, 31), date(2026, 11, 6)]
-    assert time_to_kickoff(five_days, **DRAWN, now=FIVE_DAYS_ON).unimported == unimported
-    assert opening_closing(five_days, **DRAWN, now=FIVE_DAYS_ON).unimported == unimported
+def test_days_that_were_not_imported_are_named(database: Database) -> None:
+    """All up to now: an earlier system may have known these matches long before us, and others that we do not know."""
+    known = [date(2026, 9, 1), date(2026, 10, 31), FIVE_DAYS_ON.date() + timedelta(days=1)]
+    source = OddsSource(
+        database, archive_of(database), lambda first, last: [day for day in known if first <= day <= last]
+    )
+    DaysOfOdds(database, events=1, kickoffs=STARTS).write(days=1, cycles=1)
+    no_matches = {"kickoff_since": FIVE_DAYS_ON, "kickoff_until": FIVE_DAYS_ON + timedelta(days=1)}
+    for chosen in (DRAWN, no_matches):
+        assert time_to_kickoff(source, **chosen, now=FIVE_DAYS_ON).unimported == known[:2]
+        assert opening_closing(source, **chosen, now=FIVE_DAYS_ON).unimported == known[:2]
+    assert opening_closing(source, **no_matches, now=FIVE_DAYS_ON).rows.is_empty()
