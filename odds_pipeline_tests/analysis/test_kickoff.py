@@ -239,7 +239,7 @@ def test_days_that_were_not_imported_are_named(database: Database) -> None:
         database, archive_of(database), lambda first, last: [day for day in known if first <= day <= last]
     )
     DaysOfOdds(database, events=1, kickoffs=STARTS).write(days=1, cycles=1)
-    no_matches = {"kickoff_since": FIVE_DAYS_ON, "kickoff_until": FIVE_DAYS_ON + timedelta(days=1)}
+    no_matches: dict[str, Any] = {"kickoff_since": FIVE_DAYS_ON, "kickoff_until": FIVE_DAYS_ON + timedelta(days=1)}
     for chosen in (DRAWN, no_matches):
         assert time_to_kickoff(source, **chosen, now=FIVE_DAYS_ON).unimported == known[:2]
         assert opening_closing(source, **chosen, now=FIVE_DAYS_ON).unimported == known[:2]
