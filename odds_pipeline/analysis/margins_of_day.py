@@ -56,11 +56,12 @@ def margins_of_day(
 ) -> MarginsOfDay:
     """The mean margin of each bookmaker in each of the ``markets`` (id, line) at each full hour of the UTC ``day``.
 
-    From 00:00 to 23:00; of a day that is not over to the last full hour, and then at ``now``. What counts at a moment
-    is the state that held then of every market that was on offer at some time of the day: one of an event that has
-    kicked off since is ``unavailable``. ``margin`` is the mean in percent over the markets that have one, each event
-    weighing the same, null when none has; ``missing`` says of how many there is none, and why: the reasons of
-    ``odds/margin.py``, and ``untrusted`` for imported rows with a known fault. Read across the archive's seam.
+    From 00:00 to 23:00 and at the end of the day; of one that is not over to the last full hour, and then at ``now``.
+    What counts at a moment is the state that held then of every market that was on offer at some time of the day: one
+    of an event that has kicked off since is ``unavailable``. ``margin`` is the mean in percent over the markets that
+    have one, each event weighing the same, null when none has; ``missing`` says of how many there is none, and why: the
+    reasons of ``odds/margin.py``, and ``untrusted`` for imported rows with a known fault. Read across the archive's
+    seam.
 
     Raises ``BadQuestion`` for a day that has not begun, ``ValueError`` for a ``now`` without a zone, and
     ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file that is needed cannot be read.
@@ -77,8 +78,8 @@ def margins_of_day(
     ]
     states = pl.concat([rows for rows, _ in parts]) if parts else pl.DataFrame(schema=dict(ODDS_ROWS))
     moments = [begin + hour * _HOUR for hour in range(24) if begin + hour * _HOUR <= now]
-    if now < end and moments[-1] < now:
-        moments.append(now)
+    if (last := min(end, now)) > moments[-1]:
+        moments.append(last)
     return MarginsOfDay(
         _summed(with_margin(_on_offer(states)), moments),
         changes=states.filter(pl.col("captured_at") >= begin).height,

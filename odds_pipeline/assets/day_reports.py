@@ -50,7 +50,7 @@ def report_days(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]
                 kinds={"polars", "postgres", "altair"},
                 owners=list(OWNERS),
                 code_version="1",
-                description="""Margins of the headline markets through a UTC day, at each full hour; of today also now.
+                description="""Margins of the headline markets through a UTC day: at each full hour and its end, or now.
 
 - **Grain**: one row per moment, market, line and bookmaker: the mean over the events on offer. **Key**: `at`,
   `betpawa_market_id`, `line`, `bookmaker_slug`.
@@ -135,7 +135,9 @@ def _margins(source: OddsSource, day: date, now: datetime) -> Mapping[str, Any]:
         raise NothingToReport(f"of {day} no odds of the headline markets are known{_lacking(unimported)}")
     until = rows["at"].max()
     assert isinstance(until, datetime)
-    chart = margins_of_day_chart(rows, heading=f"Margins on {day}", note=f"Mean over events, until {until:%H:%M} UTC")
+    chart = margins_of_day_chart(
+        rows, heading=f"Margins on {day}", note=f"Mean over events, until {until:%d %b %H:%M} UTC"
+    )
     of_result = rows.filter(_is_result()).group_by("bookmaker_slug").agg(pl.col("margin").mean()).sort("bookmaker_slug")
     return {
         "dagster/partition_row_count": rows.height,

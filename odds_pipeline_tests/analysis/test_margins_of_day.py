@@ -106,10 +106,12 @@ def test_what_was_gone_before_the_day_began_does_not_count(world: HandMade) -> N
     assert found.changes == 0
 
 
-def test_a_day_that_is_over_has_24_hours(world: HandMade) -> None:
+def test_a_day_that_is_over_has_its_hours_and_its_end(world: HandMade) -> None:
     found = margins_of_day(world.source, DAY, now=NOW + timedelta(days=1))
     times = found.rows["at"].unique().sort().to_list()
-    assert times == [datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in range(12, 24)], "unseen before 11:50"
+    assert times == [NOON + timedelta(hours=hour) for hour in range(13)], "nothing was seen before 11:50"
+    last = found.rows.filter(pl.col("at") == NOON + timedelta(hours=12)).drop("at")
+    assert last.equals(margins_of_day(world.source, DAY, now=NOW).rows.filter(pl.col("at") == NOW).drop("at"))
 
 
 def test_a_change_counts_at_its_own_moment(world: HandMade) -> None:

@@ -25,7 +25,10 @@ PAST = [(TODAY - timedelta(days=back)).isoformat() for back in (5, 4, 3, 2, 1)]
 """The days in which cycles have run, one each, before anything was started."""
 NEVER = [(TODAY - timedelta(days=back)).isoformat() for back in (9, 8)]
 REBUILT = [*PAST[1:], TODAY.isoformat()]
+UNSEEN = (TODAY - timedelta(days=6)).isoformat()
+"""The day before the first cycle."""
 HISTORY = ["odds", "history"]
+MARGINS = ["reports", "margins"]
 DAY = "(captured_at AT TIME ZONE 'UTC')::date::text"
 
 
@@ -96,6 +99,28 @@ def test_days_are_prepared_by_the_daemon(up: Up):
     """Each day that has begun gets the state it began with, those of the past included."""
     states = "SELECT first_day::text FROM archive_files WHERE kind = 'state' AND stale_from IS NULL ORDER BY 1"
     wait_for(lambda: [day for (day,) in up.rows(states)] == REBUILT)
+
+
+def test_days_are_reported_in_one_run_each_range(up: Up):
+    """A day without odds fails with a sentence; the other days of its range are reported all the same."""
+    reports = up.backfill_assets([MARGINS], PAST)
+    without_odds = up.backfill_assets([MARGINS], [UNSEEN, PAST[0]])
+    (reported,), (lacking,) = reports(1), without_odds(1)
+    assert reported["status"] == "SUCCESS", up.failure(reported["runId"])
+    told = [each for each in up.materializations(MARGINS, [UNSEEN, *PAST]) if each["run"] == reported["runId"]]
+    assert sorted(each["day"] for each in told) == PAST
+    assert all(each["dagster/partition_row_count"] > 0 for each in told)
+    assert lacking["status"] == "FAILURE"
+    assert f"of {UNSEEN} no odds of the headline markets are known. Reported: {PAST[0]}" in up.failure(lacking["runId"])
+    told = [each for each in up.materializations(MARGINS, [UNSEEN, *PAST]) if each["run"] == lacking["runId"]]
+    assert [each["day"] for each in told] == [PAST[0]]
+
+
+def test_reports_are_made_by_the_daemon(up: Up):
+    """C3: after a cycle, without anybody launching them."""
+    wait_for(lambda: up.materializations(["reports", "coverage"], []))
+    for day in (PAST[-1], TODAY.isoformat()):
+        wait_for(lambda day=day: up.materializations(MARGINS, [day]))
 
 
 @dataclass
