@@ -78,7 +78,7 @@ def keep_up(settings: Settings, port: int, console: Console) -> None:
     Raises ``PortTaken``, and ``ChildDied`` after stopping the rest.
     """
     _require_free(port)
-    with ExitStack() as stack, terminated_like_interrupted():
+    with terminated_like_interrupted(), ExitStack() as stack:
         with console.status("Starting the database"):
             prepared = prepare(settings)
         environment: dict[str, str] = {}
