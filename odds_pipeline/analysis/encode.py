@@ -1,7 +1,8 @@
 """Answers as JSON, the same on the command line and over HTTP.
 
 A frame is an array of objects with the columns' names. Times are ISO 8601 with ``Z``. Decimals are numbers with exactly
-the digits that are stored, without the zeros behind them (1.850 is 1.85, and 2.000 is 2.0).
+the digits that are stored, without the zeros behind them (1.850 is 1.85, and 2.000 is 2.0). Margins,
+percentages and other floating point numbers have six decimals at most.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import polars as pl
 
 _EXACT_DIGITS = 15
 """Decimal digits that survive in a float of 64 bits: what is written from it are the very digits that were stored."""
+
+_DECIMALS = 6
+"""Of a margin in percent: far finer than prices are, and coarser than what adding them up leaves behind."""
 
 _ISO = "%FT%T%.fZ"
 
@@ -61,6 +65,8 @@ def _plain(value: pl.Expr, kind: pl.DataType) -> pl.Expr:
             if kind.precision > _EXACT_DIGITS:
                 raise TypeError(f"{kind} does not survive as a number; {_EXACT_DIGITS} digits do")
             return value.cast(pl.Float64)
+        case pl.Float64():
+            return value.round(_DECIMALS)
         case pl.List() if _needs_care(kind):
             return value.list.eval(_plain(pl.element(), _dtype(kind.inner)))
         case pl.Struct() if _needs_care(kind):
@@ -79,7 +85,7 @@ def _needs_care(kind: pl.DataType) -> bool:
         case pl.Struct():
             return any(_needs_care(_dtype(field.dtype)) for field in kind.fields)
         case _:
-            return isinstance(kind, pl.Datetime | pl.Decimal)
+            return isinstance(kind, pl.Datetime | pl.Decimal | pl.Float64)
 
 
 def _dtype(kind: Any) -> pl.DataType:

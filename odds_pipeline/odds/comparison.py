@@ -119,8 +119,8 @@ def rounds(before: pl.DataFrame, rows: pl.DataFrame, within: timedelta) -> pl.Da
     A *round* is begun by a move that is in no other round. It takes in the later moves of the same outcome in the same
     direction that lie no more than ``within`` behind it; the next one begins a round of its own. Of moves at one
     instant the first is that of the bookmaker whose slug comes first. ``followers``: each other bookmaker of the round
-    with its first move in it, by time and slug. ``is_same_cycle``: the move was found by the cycle that found the first
-    one, so that which of them was earlier is not known.
+    with its first move in it, by time and slug, and ``lag_seconds``, to the millisecond. ``is_same_cycle``: the move
+    was found by the cycle that found the first one, so that which of them was earlier is not known.
 
     Sorted by ``first_at``, market, line, outcome and direction.
     """
@@ -130,7 +130,7 @@ def rounds(before: pl.DataFrame, rows: pl.DataFrame, within: timedelta) -> pl.Da
     numbers = _round_numbers(moves.select(pl.struct(same).rle_id()).to_series(), moves["captured_at"], within)
     moves = moves.with_columns(round=pl.Series(numbers, dtype=pl.UInt32))
     first = moves.unique("round", keep="first", maintain_order=True)
-    lag = (pl.col("captured_at") - pl.col("first_at")).dt.total_microseconds() / 1_000_000
+    lag = (pl.col("captured_at") - pl.col("first_at")).dt.total_microseconds().cast(pl.Float64) / 1_000_000
     followers = (
         moves.unique(["round", "bookmaker_slug"], keep="first", maintain_order=True)
         .join(
@@ -139,7 +139,7 @@ def rounds(before: pl.DataFrame, rows: pl.DataFrame, within: timedelta) -> pl.Da
             maintain_order="left",
         )
         .filter(pl.col("bookmaker_slug") != pl.col("first_bookmaker"))
-        .with_columns(at="captured_at", lag_seconds=lag, is_same_cycle=pl.col("run_id") == pl.col("first_run"))
+        .with_columns(at="captured_at", lag_seconds=lag.round(3), is_same_cycle=pl.col("run_id") == pl.col("first_run"))
         .group_by("round", maintain_order=True)
         .agg(followers=pl.struct(_fields(MOVES["followers"])))
     )

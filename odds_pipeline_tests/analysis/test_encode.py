@@ -45,6 +45,11 @@ def test_what_is_unknown_is_null_however_deep():
     ]
 
 
+def test_a_margin_is_written_to_six_decimals_however_deep():
+    frame = pl.DataFrame({"margin": [100 * (2 / 1.9 - 1), -3.0], "means": [[{"margin": 258.81519299999997}], []]})
+    assert to_json(frame) == (b'[{"margin":5.263158,"means":[{"margin":258.815193}]},{"margin":-3.0,"means":[]}]')
+
+
 def test_an_empty_answer_is_an_empty_array():
     assert to_json(pl.DataFrame(schema=dict(ODDS_ROWS))) == b"[]"
 

@@ -180,7 +180,7 @@ def plain(value: Any) -> Any:
         case list():
             return [plain(each) for each in value]
         case float():
-            return Decimal(repr(value))
+            return Decimal(repr(round(value, 6)))
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case date():

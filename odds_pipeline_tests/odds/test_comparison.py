@@ -163,6 +163,16 @@ def first(
 OPENING = [offer(slug, {"1": "2.00", "2": "1.80"}, -60) for slug in MARKET_IDS]
 
 
+def test_how_much_later_a_follower_was_is_told_to_the_millisecond() -> None:
+    later = timedelta(seconds=258, microseconds=815193) / timedelta(minutes=1)
+    found = first(
+        offer("betpawa", {"1": "2.10", "2": "1.80"}),
+        offer("sportybet", {"1": "2.20", "2": "1.80"}, later),
+        before=OPENING,
+    )
+    assert found[0][-1] == [("sportybet", 258.815)]
+
+
 def test_who_moves_first_begins_a_round_and_others_follow() -> None:
     assert first(
         offer("sportybet", {"1": "1.90", "2": "1.80"}, 10),
