@@ -175,7 +175,7 @@ async def _http(_: Request, error: Exception) -> Response:
     detail = error.detail
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = headers.get("Allow", "").split(", ")
-        headers["Allow"] = ", ".join([*allowed, "HEAD"] if "GET" in allowed else allowed)
+        headers["Allow"] = ", ".join(sorted({*allowed, "HEAD"}) if "GET" in allowed else allowed)
         detail = f"this path answers to {headers['Allow']}"
     elif status is HTTPStatus.NOT_FOUND:
         detail = "there is no such path; / and /openapi.json have all"

@@ -88,7 +88,13 @@ def chart_file(path: Path) -> Path:
     """A file that a chart can be written to."""
     if path.suffix.lower() != ".png":
         raise typer.BadParameter(f"charts are PNG pictures; {path} does not end in .png")
-    if path.is_dir() or not path.absolute().parent.is_dir():
+    try:
+        is_folder, has_folder = path.is_dir(), path.absolute().parent.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}") from None
+    if is_folder:
+        raise typer.BadParameter(f"{path} cannot be written: it is a folder")
+    if not has_folder:
         raise typer.BadParameter(f"{path} cannot be written: there is no folder {path.absolute().parent}")
     return path
 

@@ -111,6 +111,7 @@ def test_another_method_is_refused_with_those_that_there_are(api: Api) -> None:
         response = api.client.request(method, "/events")
         problem(response, 405)
         assert response.headers["allow"] == "GET, HEAD"
+    assert api.client.post("/openapi.json").headers["allow"] == "GET, HEAD"
     response = api.get(f"/events/{api.world.events['derby']}/refreshes")
     problem(response, 405)
     assert response.headers["allow"] == "POST"

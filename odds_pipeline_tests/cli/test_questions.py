@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,28 @@ def test_the_event_list_shows_headline_prices_of_every_bookmaker_and_where_the_n
     assert [row["name"] for row in lines_of("events", "--not-started", "--country", "Nigeria")] == [
         "Kano Pillars - Enugu Rangers"
     ]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_prices_stand_beside_the_name_of_their_bookmaker_however_narrow_the_terminal(
+    world: HandMade, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """What is wrapped goes on below it, beside an empty name."""
+    for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": str(width)}.items():
+        monkeypatch.setenv(name, value)
+    told = re.sub("\x1b\\[[0-9;]*m", "", answered("events", "--name", "arsenal"))
+    assert max(map(len, told.splitlines())) <= width
+    prices: dict[str, list[str]] = {}
+    for *_, bookmaker, result, _over_under, _both, _double in cells(told):
+        if bookmaker.startswith(("betpawa", "sportybet", "bet9ja")):
+            prices[bookmaker.partition(" ")[0]] = []
+        if result:
+            prices[list(prices)[-1]] += result.split()
+    assert prices == {
+        "betpawa": ["1.90", "3.50", "4.10"],
+        "sportybet": ["1.92", "3.40", "4.00"],
+        "bet9ja": ["1.88", "3.45", "4.05"],
+    }
 
 
 def test_one_event_shows_each_market_beside_those_who_have_it_took_it_away_or_never_had_it(world: HandMade) -> None:
@@ -201,6 +224,7 @@ def test_a_question_that_cannot_be_answered_fails_with_one_line(
         (["history", "1", "--market", "5000", "--line", "2.0001"], "at most 3 decimals"),
         (["history", "1", "--market", "5000", "--chart", "missing/odds.png"], "there is no folder"),
         (["history", "1", "--market", "5000", "--chart", "odds.svg"], "does not end in .png"),
+        (["history", "1", "--market", "5000", "--chart", f"{'o' * 300}.png"], "File name too long"),
         (["events", "--limit", "0"], "greater than or equal to 1"),
         (["kickoff", "--line", "2.5"], "give --market as well"),
         (["kickoff", "--opening-closing", "--by", "line"], "leave out --chart and --by"),
