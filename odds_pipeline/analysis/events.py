@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,8 +80,8 @@ class EventFilter:
 
     ``kickoff_since <= kickoff < kickoff_until``: an event without a kick-off lies in no window. ``bookmakers``: one of
     these lists it (empty: none does). ``is_available``: one of them, or any bookmaker, still offers it, or none does.
-    ``is_started``: its kick-off has come, or it has not or is unknown. A tournament or country that is not stored has
-    no events.
+    ``is_started``: its kick-off has come, or it has not or is unknown. ``name``: the event's name contains it, in
+    capitals or not. A tournament or country that is not stored has no events.
     """
 
     kickoff_since: datetime | None = None
@@ -90,6 +91,7 @@ class EventFilter:
     bookmakers: Sequence[str] | None = None
     is_available: bool | None = None
     is_started: bool | None = None
+    name: str | None = None
 
 
 class EventCursor(NamedTuple):
@@ -219,6 +221,9 @@ def _conditions(connection: psycopg.Connection, wanted: EventFilter, now: dateti
         yield sql.SQL("event.tournament_id = {}").format(wanted.tournament_id)
     if wanted.country is not None:
         yield sql.SQL("tournament.country = {}").format(require_text(wanted.country, "country"))
+    if wanted.name is not None:
+        literally = re.sub(r"([\\%_])", r"\\\1", require_text(wanted.name, "name"))
+        yield sql.SQL("event.name ILIKE {}").format(f"%{literally}%")
     if wanted.is_started is not None:
         is_started = sql.SQL("coalesce(event.kickoff <= {}, false)").format(now)
         yield is_started if wanted.is_started else sql.SQL("NOT {}").format(is_started)

@@ -130,6 +130,7 @@ class Events(Kickoffs):
 
     tournament_id: Annotated[Maybe[Id], Field(description="events of this tournament")] = None
     country: Annotated[Maybe[Text], Field(description="events of this country's tournaments, as listed")] = None
+    name: Annotated[Maybe[Text], Field(description="events whose name has this in it, in capitals or not")] = None
     bookmakers: Annotated[
         Maybe[Texts],
         Field(alias="bookmaker", description="events that one of these bookmakers lists; may be repeated"),
@@ -149,6 +150,7 @@ class Events(Kickoffs):
             bookmakers=self.bookmakers,
             is_available=self.is_available,
             is_started=self.is_started,
+            name=self.name,
         )
 
     @property

@@ -19,6 +19,7 @@ from odds_pipeline.analysis.encode import to_json, to_ndjson
 from odds_pipeline.charts.rendering import png
 
 _WIDTH_OF_A_PIPE = 200
+_NEVER_FOLDED = {"event", "bookmaker"}
 
 
 def print_rows(rows: pl.DataFrame) -> None:
@@ -31,20 +32,31 @@ def print_object(parts: Mapping[str, Any]) -> None:
     typer.echo(to_json(parts).decode())
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", note: str = "") -> None:
+def print_table(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str = "",
+    note: str = "",
+    empty: str = "",
+    are_grouped: bool = False,
+) -> None:
     """A table for people, without the columns that are empty throughout.
 
-    Text is shown as it is: names may hold what looks like markup. Without rows, a line says so.
+    Text is shown as it is: names may hold what looks like markup. Without rows, a line says so: ``empty``, if given.
+    ``are_grouped``: a row whose first cell is empty belongs to the one above it; a line is drawn between such groups.
     """
     cells = [list(map(cell, row)) for row in rows]
     if not cells:
-        typer.echo(f"{title}: none" if title else "none")
+        typer.echo(empty or (f"{title}: none" if title else "none"))
         return
     table = Table(title=title or None, caption=note or None, title_justify="left", caption_justify="left")
     columns = [(name, column) for name, *column in zip(titles, *cells, strict=True) if any(column)]
     for name, _ in columns:
-        table.add_column(name)
-    for row in zip(*(column for _, column in columns), strict=True):
+        table.add_column(name, no_wrap=name in _NEVER_FOLDED)
+    for place, row in enumerate(zip(*(column for _, column in columns), strict=True)):
+        if are_grouped and cells[place][0]:
+            table.add_section()
         table.add_row(*row)
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:  # into a pipe nothing is folded away

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import polars as pl
@@ -24,6 +25,9 @@ def events(
     until: Until = None,
     tournament: Annotated[int | None, typer.Option(metavar="ID", help="Only events of this tournament.")] = None,
     country: Annotated[str | None, typer.Option(help="Only events of tournaments of this country.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only events whose name has this in it, in capitals or not.")
+    ] = None,
     bookmakers: Bookmakers = None,
     is_available: Annotated[
         bool | None, typer.Option("--available/--not-available", help="Only what is on offer, or not any more.")
@@ -48,6 +52,7 @@ def events(
             bookmakers=bookmakers,
             is_available=is_available,
             is_started=is_started,
+            name=name,
         )
         cursor = None if after is None else EventCursor.decode(after)
         page = events_module.events(asked.source, wanted, now=asked.now, limit=limit, after=cursor)
@@ -56,8 +61,10 @@ def events(
     else:
         print_table(
             ["event", "kick-off (UTC)", "match", "bookmaker", *_headline_titles(page.rows)],
-            map(_event_cells, page.rows.iter_rows(named=True)),
+            (cells for found in page.rows.iter_rows(named=True) for cells in _event_rows(found)),
             note="(price): suspended; gone: not on offer any more",
+            empty="No events: leave out a condition, or see odds-pipeline runs for whether a cycle has found any",
+            are_grouped=True,
         )
     if page.next is not None:
         typer.echo(f"There are more: --after {page.next.encode()}", err=True)
@@ -101,19 +108,22 @@ def _headline_titles(found: pl.DataFrame) -> list[str]:
     return [names.get(key, key[0]) for key in HEADLINE]
 
 
-def _event_cells(found: Mapping[str, Any]) -> Sequence[object]:
-    slugs = [listing["bookmaker_slug"] for listing in found["listings"]]
+def _event_rows(found: Mapping[str, Any]) -> Iterator[Sequence[object]]:
+    """A row for each bookmaker: however narrow the table, its prices stand beside its name."""
     offers = {
         (market["betpawa_market_id"], market["line"], market["bookmaker_slug"]): market for market in found["headline"]
     }
-    where = f"{found['tournament']}, {found['country']}"
-    return [
-        str(found["event_id"]),
-        found["kickoff"],
-        f"{found['name']}\n{where}",
-        "\n".join(map(_listing_word, found["listings"])),
-        *("\n".join(_headline_word(offers.get((*market, slug))) for slug in slugs) for market in HEADLINE),
+    beginnings = [
+        (str(found["event_id"]), found["kickoff"], found["name"]),
+        (None, None, f"{found['tournament']}, {found['country']}"),
     ]
+    for beginning, listing in zip_longest(beginnings, found["listings"]):
+        slug = None if listing is None else listing["bookmaker_slug"]
+        yield [
+            *(beginning or (None, None, None)),
+            None if listing is None else _listing_word(listing),
+            *(_headline_word(offers.get((*market, slug))) for market in HEADLINE),
+        ]
 
 
 def _listing_word(listing: Mapping[str, Any]) -> str:

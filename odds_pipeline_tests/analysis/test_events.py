@@ -156,6 +156,10 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
         (EventFilter(kickoff_since=at(22, 20), kickoff_until=at(22, 20)), []),
         (EventFilter(country="Nigeria"), ["home", "moved"]),
         (EventFilter(country="Atlantis"), []),
+        (EventFilter(name="aRSENAL - ch"), ["derby"]),
+        (EventFilter(name="%"), []),
+        (EventFilter(name="Arsenal_-_Chelsea"), []),
+        (EventFilter(name="\\"), []),
         (EventFilter(tournament_id=2**40), []),
         (EventFilter(bookmakers=["bet9ja"]), ["derby"]),
         (EventFilter(bookmakers=["sportybet"]), ["derby", "away", "moved"]),
@@ -209,6 +213,8 @@ def test_what_makes_no_sense_is_refused(world: HandMade) -> None:
         ask(EventFilter(kickoff_since=at(21, 0), kickoff_until=at(20, 0)))
     with pytest.raises(BadQuestion, match="country is"):
         ask(EventFilter(country="Nige\0ria"))
+    with pytest.raises(BadQuestion, match="name is"):
+        ask(EventFilter(name="Ars\0enal"))
     with pytest.raises(ValueError, match="has no time zone"):
         ask(EventFilter(kickoff_since=datetime(2026, 11, 20)))  # noqa: DTZ001
     with pytest.raises(ValueError, match="has no time zone"):
@@ -313,6 +319,17 @@ def test_pages_are_complete_and_without_doubles_while_events_arrive(database: Da
     with database.connect() as connection:
         ordered = [row[0] for row in connection.execute("SELECT id FROM events ORDER BY kickoff NULLS LAST, id")]
     assert seen == [event_id for event_id in ordered if event_id in set(seen)]
+
+
+@pytest.mark.parametrize("part", ["100%", "_b", "\\", "É", "\\_B"])
+def test_a_part_of_a_name_means_its_characters_and_no_pattern(database: Database, part: str) -> None:
+    source = OddsSource(database, archive_of(database), lambda since, until: [])
+    with database.connect() as connection:
+        insert(connection, "tournaments", sport_id=1, name="League", country="Nigeria")
+        for name in ("100% \\_B - Équipe", "1000 xB - Equipe"):
+            insert(connection, "events", tournament_id=1, name=name, home_team="A", away_team="B")
+    told = events(source, EventFilter(name=part), now=NOW).rows
+    assert told["name"].to_list() == ["100% \\_B - Équipe"]
 
 
 def test_a_page_that_holds_exactly_the_rest_is_the_last(world: HandMade) -> None:

@@ -44,6 +44,7 @@ QUESTIONS: Mapping[str, tuple[Callable[[HandMade], Mapping[str, Any]], Asked]] =
         lambda world: {
             **KICKOFF_WINDOW,
             "country": "England",
+            "name": "chelsea",
             "tournament_id": world.tournaments["Premier League"],
             "bookmaker": TWO,
             "is_available": "true",
@@ -53,7 +54,7 @@ QUESTIONS: Mapping[str, tuple[Callable[[HandMade], Mapping[str, Any]], Asked]] =
         lambda world: (
             events(
                 world.source,
-                EventFilter(*KICKOFFS, world.tournaments["Premier League"], "England", TWO, True, False),
+                EventFilter(*KICKOFFS, world.tournaments["Premier League"], "England", TWO, True, False, "chelsea"),
                 now=NOW,
                 limit=2,
             ).rows
