@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 import polars as pl
@@ -15,7 +16,8 @@ from odds_pipeline.analysis.moments import Scope, at
 from odds_pipeline.analysis.source import OddsSource
 from odds_pipeline.clock import require_utc
 from odds_pipeline.database.listings import CANONICAL_BOOKMAKER
-from odds_pipeline.days.read import Wanted, history, state_at
+from odds_pipeline.days.read import ANY_LINE, Wanted, history, state_at
+from odds_pipeline.days.wanted import AnyLine
 from odds_pipeline.odds.comparison import COMPARISON, MOVES, compared, rounds
 
 __all__ = ["COMPARISON", "MOVES", "Comparison", "Moves", "compare", "moves"]
@@ -40,28 +42,44 @@ class Moves(NamedTuple):
     unimported: list[date]
 
 
-def compare(source: OddsSource, event_id: int, *, moment: datetime | None = None, now: datetime) -> Comparison:
-    """The prices of all bookmakers for each outcome of an event at ``moment`` (None: now), the best named.
+def compare(
+    source: OddsSource,
+    event_id: int,
+    *,
+    moment: datetime | None = None,
+    betpawa_market_ids: Sequence[str] | None = None,
+    line: Decimal | AnyLine | None = ANY_LINE,
+    bookmakers: Sequence[str] | None = None,
+    now: datetime,
+) -> Comparison:
+    """The prices of the bookmakers for each outcome of an event at ``moment`` (None: now), the best named.
 
-    Defined in ``odds/comparison.py``: ``compared``. Each price says how fresh it was at the moment. Raises ``NotFound``
-    for an event that was never seen, ``ValueError`` for a time without a zone, and ``ArchiveDamaged`` or
-    ``ArchiveUnusable`` when a file that is needed cannot be read.
+    Defined in ``odds/comparison.py``: ``compared``. Each price says how fresh it was at the moment. ``bookmakers``
+    (None: all) are compared among themselves: without betPawa there are no differences to it. ``line``: one, None for
+    markets without a line, or ``ANY_LINE``.
+
+    Raises ``NotFound`` for an event or market that was never seen, ``BadQuestion`` for an unknown bookmaker,
+    ``ValueError`` for a time without a zone, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file that is needed
+    cannot be read.
     """
-    states = at(source, Scope(event_ids=[event_id]), now if moment is None else moment)
+    scope = Scope(event_ids=[event_id], bookmakers=bookmakers, betpawa_market_ids=betpawa_market_ids, line=line)
+    states = at(source, scope, now if moment is None else moment)
     return Comparison(compared(states.rows, CANONICAL_BOOKMAKER), states.unimported)
 
 
 def moves(
     source: OddsSource,
     event_id: int,
-    since: datetime,
-    until: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
     *,
     within: timedelta = AN_HOUR,
     betpawa_market_ids: Sequence[str] | None = None,
     now: datetime,
 ) -> Moves:
     """Who moved a price first from ``since`` up to but without ``until``, and who followed ``within`` that time.
+
+    ``since`` None: from the first odds on; ``until`` None: up to ``now``.
 
     Defined in ``odds/comparison.py``: ``rounds``. Nothing later than ``now`` counts. What an outcome's price was before
     ``since`` is read off the state that held then; one that was not in its market then has had none. Raises
@@ -71,8 +89,9 @@ def moves(
     if within < timedelta():
         raise BadQuestion(f"within is {within}; followers come after the first, give a time of 0 or more")
     require_window(since, until)
-    begin = max(require_utc(since), _BEGINNING)
-    end = max(begin, min(require_utc(until), require_utc(now) + _INSTANT))
+    now = require_utc(now)
+    begin = _BEGINNING if since is None else max(require_utc(since), _BEGINNING)
+    end = max(begin, now if until is None else min(require_utc(until), now + _INSTANT))
     wanted = Wanted(event_ids=[event_id], betpawa_market_ids=betpawa_market_ids)
     require_words(wanted)
     where = (source.database, source.archive, wanted)

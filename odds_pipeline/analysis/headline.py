@@ -44,6 +44,12 @@ _STORED = {
 }
 
 
+def headline_place(betpawa_market_id: str, line: Decimal | None) -> int:
+    """Where a market stands among the headline markets, all others behind them: to sort by."""
+    key = betpawa_market_id, line
+    return HEADLINE.index(key) if key in HEADLINE else len(HEADLINE)
+
+
 def headline_of(connection: psycopg.Connection, listings: pl.DataFrame) -> pl.DataFrame:
     """(event_id, headline) of the events of the listings.
 

@@ -54,7 +54,15 @@ def show_event(event_id: EventId, asked: Asked, question: Annotated[parameters.E
 )
 def compare_event(event_id: EventId, asked: Asked, question: Annotated[parameters.Compare, Query()]) -> Response:
     """The best price of each outcome, and each bookmaker's difference to betPawa's, now or at a moment."""
-    found = comparison.compare(asked.source, event_id, moment=question.moment, now=asked.now())
+    found = comparison.compare(
+        asked.source,
+        event_id,
+        moment=question.moment,
+        betpawa_market_ids=question.markets,
+        line=question.chosen_line,
+        bookmakers=question.bookmakers,
+        now=asked.now(),
+    )
     return answer(rows=found.rows, unimported_days=found.unimported)
 
 
@@ -65,15 +73,13 @@ def compare_event(event_id: EventId, asked: Asked, question: Annotated[parameter
 )
 def list_moves(event_id: EventId, asked: Asked, question: Annotated[parameters.Moves, Query()]) -> Response:
     """Price moves of the event's outcomes: which bookmaker moved first, and which followed how much later."""
-    now = asked.now()
     found = comparison.moves(
         asked.source,
         event_id,
         question.since,
-        # A question about the time to come has no moves yet.
-        max(now, question.since) if question.until is None else question.until,
+        question.until,
         within=question.within,
         betpawa_market_ids=question.markets,
-        now=now,
+        now=asked.now(),
     )
     return answer(rows=found.rows, unimported_days=found.unimported)

@@ -99,6 +99,9 @@ EventId = Annotated[Id, Path(description="our id of the event; the event list ha
 RequestId = Annotated[Id, Path(description="the refresh, as POST answered it")]
 
 _Bookmakers = Annotated[Maybe[Texts], Field(alias="bookmaker", description="only these bookmakers; may be repeated")]
+_Markets = Annotated[
+    Maybe[Texts], Field(alias="market", description="only these markets, by canonical id; may be repeated")
+]
 _Line = Annotated[
     Maybe[Annotated[str, StringConstraints(pattern=_LINE)]],
     Field(description="only this line; none: markets without one; left out: all", examples=["2.5"]),
@@ -183,10 +186,7 @@ class Moments(NoParameters):
     event_ids: Annotated[Maybe[Ids], Field(alias="event_id", description="only these events; may be repeated")] = None
     tournament_id: Annotated[Maybe[Id], Field(description="only events of this tournament")] = None
     bookmakers: _Bookmakers = None
-    markets: Annotated[
-        Maybe[Texts],
-        Field(alias="market", description="only these markets, by canonical id; may be repeated"),
-    ] = None
+    markets: _Markets = None
     line: _Line = None
     limit: Annotated[int, Field(ge=1, le=50_000, description="markets of a page"), BeforeValidator(_whole)] = 1_000
     after: Annotated[Maybe[Id], Field(description="`next` of the page before")] = None
@@ -197,25 +197,27 @@ class Moments(NoParameters):
 
 
 class Compare(NoParameters):
-    """When prices are compared."""
+    """When which prices are compared."""
 
     moment: Annotated[Maybe[Time], Field(description="when; left out: now")] = None
+    markets: _Markets = None
+    line: _Line = None
+    bookmakers: _Bookmakers = None
+
+    @property
+    def chosen_line(self) -> Decimal | AnyLine | None:
+        return _chosen(self.line)
 
 
-class Moves(NoParameters):
+class Moves(Window):
     """Of when and what moves are asked."""
 
-    since: Annotated[Time, Field(description="moves from this time on")]
-    until: Annotated[Maybe[Time], Field(description="moves before this time; left out: until now")] = None
     within_seconds: Annotated[
         int,
         Field(ge=0, le=86_400, description="how long after the first a bookmaker still follows"),
         BeforeValidator(_whole),
     ] = 3_600
-    markets: Annotated[
-        Maybe[Texts],
-        Field(alias="market", description="only these markets, by canonical id; may be repeated"),
-    ] = None
+    markets: _Markets = None
 
     @property
     def within(self) -> timedelta:

@@ -16,7 +16,6 @@ from odds_pipeline.analysis.source import OddsSource, open_source
 from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.clock import SystemClock, require_utc
 from odds_pipeline.days.wanted import ANY_LINE, AnyLine
-from odds_pipeline.markets.catalogue import Catalogue
 from odds_pipeline.settings import Settings
 
 _DAYS_TOLD = 5
@@ -76,12 +75,6 @@ def chosen_line(line: Decimal | None, no_line: bool) -> Decimal | AnyLine | None
     if line is not None and no_line:
         raise typer.BadParameter("give --line or --no-line, not both")
     return None if no_line else ANY_LINE if line is None else line
-
-
-def market_id_of(text: str) -> str:
-    """The id of a market that is given by its id, or by a name that one market of the catalogue has."""
-    ids = [market_id for market_id, market in Catalogue.load().markets.items() if market.name == text]
-    return ids[0] if len(ids) == 1 else text
 
 
 def chart_file(path: Path) -> Path:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import polars as pl
 import typer
 
 from odds_pipeline.analysis import comparison
+from odds_pipeline.analysis.headline import headline_place
+from odds_pipeline.analysis.market_names import market_ids_of
 from odds_pipeline.cli.answers import cell, line_word, more, price, print_rows, print_table
 from odds_pipeline.cli.asking import (
     AsJson,
+    Bookmakers,
+    Line,
     Markets,
+    NoLine,
     Shown,
     Since,
     Until,
     asking,
-    market_id_of,
+    chosen_line,
     tell_unimported,
     time_of,
 )
+from odds_pipeline.database.listings import CANONICAL_BOOKMAKER
 
 _EventId = Annotated[int, typer.Argument(metavar="EVENT", help="The event's id.", show_default=False)]
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_IS_FOLLOWED = pl.col("followers").list.len() > 0
 
 
 def compare(
@@ -33,6 +39,10 @@ def compare(
         datetime | None,
         typer.Option("--at", parser=time_of, metavar="TIME", help="At this moment.", show_default="now"),
     ] = None,
+    markets: Markets = None,
+    line: Line = None,
+    no_line: NoLine = False,
+    bookmakers: Bookmakers = None,
     show: Shown = 60,
     as_json: AsJson = False,
 ) -> None:
@@ -41,19 +51,36 @@ def compare(
     Example: odds-pipeline compare 1 --at 2026-11-20T12:00Z
     """
     with asking() as asked:
-        answer = comparison.compare(asked.source, event_id, moment=moment, now=asked.now)
+        answer = comparison.compare(
+            asked.source,
+            event_id,
+            moment=moment,
+            betpawa_market_ids=market_ids_of(markets),
+            line=chosen_line(line, no_line),
+            bookmakers=bookmakers,
+            now=asked.now,
+        )
     if as_json:
         print_rows(answer.rows)
     else:
         offers = answer.rows["prices"].explode().struct.field("bookmaker_slug").drop_nulls()
         slugs = offers.unique().sort().to_list()
         # An outcome that one bookmaker has alone compares with nothing.
-        most_first = answer.rows.sort(pl.col("prices").list.len(), descending=True, maintain_order=True)
+        ordered = sorted(
+            answer.rows.iter_rows(named=True),
+            key=lambda row: (headline_place(row["betpawa_market_id"], row["line"]), -len(row["prices"])),
+        )
+        measure = (
+            ", in brackets the difference to betPawa's in percent"
+            if CANONICAL_BOOKMAKER in slugs
+            else "; no differences, because betPawa is not among the bookmakers that offered this"
+        )
         print_table(
             ["market", "line", "outcome", *slugs, "best", "at"],
-            (_compared_cells(row, slugs) for row in most_first.head(show).iter_rows(named=True)),
-            title=f"Prices at {cell(moment or asked.now)} UTC, in brackets the difference to betPawa's in percent",
+            (_compared_cells(row, slugs) for row in ordered[:show]),
+            title=f"Prices at {cell(moment or asked.now)} UTC{measure}",
             note=f"-: cannot be bet on; *: stale. {more(show, answer.rows.height, 'outcomes')}",
+            empty=f"Nothing of this had been offered at {cell(moment or asked.now)} UTC",
         )
     tell_unimported(answer.unimported)
 
@@ -69,7 +96,8 @@ def moves(
     show: Shown = 40,
     as_json: AsJson = False,
 ) -> None:
-    """Tell who moved a price of an event first, and who followed in the same direction.
+    """Tell who moved a price of an event first, and who followed in the same direction. The table has moves that
+    somebody followed before those that nobody did, of each kind the newest.
 
     Example: odds-pipeline moves 1 --market "1X2 - FT" --since 2026-11-20T00:00Z --within 30
     """
@@ -77,19 +105,23 @@ def moves(
         answer = comparison.moves(
             asked.source,
             event_id,
-            since or _BEGINNING,
-            until or asked.now,
+            since,
+            until,
             within=timedelta(minutes=within),
-            betpawa_market_ids=None if markets is None else [market_id_of(market) for market in markets],
+            betpawa_market_ids=market_ids_of(markets),
             now=asked.now,
         )
     if as_json:
         print_rows(answer.rows)
     else:
+        shown = _newest_followed_first(answer.rows, show)
+        is_doubtful = pl.col("followers").list.eval(pl.element().struct.field("is_same_cycle").any()).list.first()
+        doubt = "?: in the same cycle, so perhaps earlier. " if shown.filter(is_doubtful).height else ""
         print_table(
             ["at (UTC)", "market", "line", "outcome", "from", "to", "first", "followed by"],
-            map(_move_cells, answer.rows.tail(show).iter_rows(named=True)),
-            note=f"?: in the same cycle, so perhaps earlier. {more(show, answer.rows.height, 'earlier moves')}",
+            map(_move_cells, shown.iter_rows(named=True)),
+            note=doubt + more(show, answer.rows.height, "moves, followed by nobody or earlier"),
+            empty="No price moved in this time",
         )
         _print_firsts(answer.rows)
     tell_unimported(answer.unimported)
@@ -134,7 +166,18 @@ def _move_cells(move: Mapping[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _print_firsts(rows: pl.DataFrame) -> None:
-    firsts = rows["first_bookmaker"].value_counts(sort=True).rows()
+def _newest_followed_first(rounds: pl.DataFrame, count: int) -> pl.DataFrame:
+    """The newest followed rounds in the order of time; where these are fewer, the newest others behind them."""
+    followed = rounds.filter(_IS_FOLLOWED).tail(count)
+    return pl.concat([followed, rounds.filter(~_IS_FOLLOWED).tail(count - followed.height)])
+
+
+def _print_firsts(rounds: pl.DataFrame) -> None:
+    if rounds.is_empty():
+        return
+    followed = rounds.filter(_IS_FOLLOWED)
+    firsts = followed.group_by("first_bookmaker").len().sort("len", "first_bookmaker", descending=[True, False]).rows()
     if firsts:
-        typer.echo("Moved first: " + ", ".join(f"{slug} {count:,} times" for slug, count in firsts))
+        counts = ", ".join(f"{slug} {count:,} times" for slug, count in firsts)
+        typer.echo(f"Moved first and was followed: {counts}")
+    typer.echo(f"Followed by nobody: {rounds.height - followed.height:,} of {rounds.height:,} moves")

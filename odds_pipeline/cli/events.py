@@ -13,7 +13,7 @@ from odds_pipeline.analysis import event as event_module
 from odds_pipeline.analysis import events as events_module
 from odds_pipeline.analysis.encode import rows
 from odds_pipeline.analysis.events import EventCursor, EventFilter
-from odds_pipeline.analysis.headline import HEADLINE
+from odds_pipeline.analysis.headline import HEADLINE, headline_place
 from odds_pipeline.cli.answers import cell, line_word, more, outcome_words, price, print_object, print_rows, print_table
 from odds_pipeline.cli.asking import AsJson, Bookmakers, Shown, Since, Until, asking
 
@@ -89,8 +89,7 @@ def event(
         typer.echo(line)
     slugs = answer.markets["bookmaker_slug"].unique(maintain_order=True).to_list()
     grouped = answer.markets.group_by("betpawa_market_id", "line", maintain_order=True)
-    # What most bookmakers have first: of their own there are many.
-    markets = sorted((offers for _, offers in grouped), key=lambda offers: (offers["state"] == "never_offered").sum())
+    markets = sorted((offers for _, offers in grouped), key=_importance)
     cells = [_market_cells(offers, slugs) for offers in markets[:show]]
     print_table(
         ["group", "market", "line", "outcomes", *slugs],
@@ -144,6 +143,13 @@ def _event_lines(found: Mapping[str, Any]) -> Iterator[str]:
     for listing in found["listings"]:
         seen = "never" if listing["last_confirmed_at"] is None else f"{cell(listing['last_confirmed_at'])} UTC"
         yield f"{_listing_word(listing)}: event {cell(listing['external_event_id'])}, last confirmed {seen}"
+
+
+def _importance(offers: pl.DataFrame) -> tuple[int, bool, int]:
+    """Headline markets first, then popular ones, then what most bookmakers have: of their own there are many."""
+    market_id, line, groups = offers.select("betpawa_market_id", "line", "market_groups").row(0)
+    never_offered = offers.filter(state="never_offered").height
+    return headline_place(market_id, line), "popular" not in (groups or ()), never_offered
 
 
 def _market_cells(offers: pl.DataFrame, slugs: Sequence[str]) -> Sequence[object]:

@@ -13,6 +13,7 @@ import typer
 from odds_pipeline.analysis.errors import NotFound
 from odds_pipeline.analysis.event import event
 from odds_pipeline.analysis.margins import margin_history
+from odds_pipeline.analysis.market_names import market_id_of
 from odds_pipeline.analysis.odds_history import MarketChoice, odds_history
 from odds_pipeline.charts.margins import margin_chart
 from odds_pipeline.charts.odds_history import odds_history_chart
@@ -29,7 +30,6 @@ from odds_pipeline.cli.asking import (
     Until,
     asking,
     chosen_line,
-    market_id_of,
     tell_unimported,
 )
 

@@ -11,6 +11,7 @@ import typer
 
 from odds_pipeline.analysis.headline import HEADLINE
 from odds_pipeline.analysis.kickoff import GROUPINGS, opening_closing, time_to_kickoff
+from odds_pipeline.analysis.market_names import market_id_of
 from odds_pipeline.charts.kickoff import kickoff_chart
 from odds_pipeline.cli.answers import cell, line_word, more, print_rows, print_table, save_chart
 from odds_pipeline.cli.asking import (
@@ -23,7 +24,6 @@ from odds_pipeline.cli.asking import (
     Since,
     Until,
     asking,
-    market_id_of,
     tell_unimported,
 )
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from odds_pipeline.analysis import moments
+from odds_pipeline.analysis.market_names import market_ids_of
 from odds_pipeline.analysis.moments import Scope
 from odds_pipeline.cli.answers import cell, line_word, more, outcome_words, print_rows, print_table
 from odds_pipeline.cli.asking import (
@@ -19,7 +20,6 @@ from odds_pipeline.cli.asking import (
     Shown,
     asking,
     chosen_line,
-    market_id_of,
     tell_unimported,
     time_of,
 )
@@ -47,7 +47,7 @@ def at(
             event_ids=events,
             tournament_id=tournament,
             bookmakers=bookmakers,
-            betpawa_market_ids=None if markets is None else [market_id_of(market) for market in markets],
+            betpawa_market_ids=market_ids_of(markets),
             line=chosen_line(line, no_line),
         )
         answer = moments.at(asked.source, scope, moment)

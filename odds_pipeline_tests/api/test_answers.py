@@ -77,8 +77,18 @@ QUESTIONS: Mapping[str, tuple[Callable[[HandMade], Mapping[str, Any]], Asked]] =
         ),
     ),
     "/events/{}/comparison": (
-        lambda world: {"moment": SINCE.isoformat()},
-        lambda world: comparison.compare(world.source, world.events["derby"], moment=SINCE, now=NOW).rows,
+        lambda world: {"moment": SINCE.isoformat(), "market": ["3743", "5000"], "line": "2.5", "bookmaker": TWO},
+        lambda world: (
+            comparison.compare(
+                world.source,
+                world.events["derby"],
+                moment=SINCE,
+                betpawa_market_ids=["3743", "5000"],
+                line=Decimal("2.5"),
+                bookmakers=TWO,
+                now=NOW,
+            ).rows
+        ),
     ),
     "/events/{}/moves": (
         lambda world: {**WINDOW, "within_seconds": 600, "market": ["3743"]},

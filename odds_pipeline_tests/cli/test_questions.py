@@ -96,6 +96,12 @@ def test_one_event_shows_each_market_beside_those_who_have_it_took_it_away_or_ne
         "gone since 2026-11-20 12:00:14: 1.80 / 2.00",
     ]
     assert markets["First scorer", ""] == ["Saka", "never", "5.50", "never"]
+    assert list(markets)[:4] == [
+        ("1X2 - FT", ""),
+        ("Total Score Over/Under - FT", "2.5"),
+        ("Both Teams To Score - FT", ""),
+        ("Double Chance - FT", ""),
+    ]
     few = answered("event", world.events["derby"], "--show", 2, "--bookmaker", "betpawa")
     assert len(cells(few)) == 2
     assert "4 more markets" in few
@@ -119,6 +125,7 @@ def test_a_market_may_be_given_by_its_name_and_a_suspended_price_is_in_brackets(
     by_name = answered("history", world.events["derby"], "--market", "Both Teams To Score - FT", "--no-line")
     assert by_name == answered("history", world.events["derby"], "--market", "3795")
     assert "Yes 1.75, No (2.10)" in by_name
+    assert by_name == answered("history", world.events["derby"], "--market", "both teams to score - ft")
 
 
 def test_margins_are_percent_or_a_reason(world: HandMade) -> None:
@@ -146,6 +153,16 @@ def test_comparison_names_the_best_price_and_the_difference_to_betpawas(world: H
     assert shown["1X2 - FT", "", "1"] == ["1.88 (-1.1)*", "1.90", "1.92 (+1.1)", "1.92", "sportybet"]
     assert shown["1X2 - FT", "", "2"] == ["4.05 (-1.2)*", "4.10", "4.00 (-2.4)", "4.10", "betpawa"]
     assert shown["Both Teams To Score - FT", "", "No"] == ["", "-", "2.05", "2.05", "sportybet"]
+    markets = list(dict.fromkeys(key[:2] for key in shown))
+    assert markets[:2] == [("1X2 - FT", ""), ("Total Score Over/Under - FT", "2.5")], "headline markets come first"
+
+
+def test_a_comparison_without_betpawa_says_why_it_has_no_differences(world: HandMade) -> None:
+    two = ["--bookmaker", "bet9ja", "--bookmaker", "sportybet", "--market", "1x2 - ft"]
+    told = answered("compare", world.events["derby"], *two)
+    assert "no differences, because betPawa is not among the bookmakers that offered this" in " ".join(told.split())
+    assert cells(told)[0] == ["1X2 - FT", "1", "1.88*", "1.92", "1.92", "sportybet"]
+    assert "Nothing of this had been offered" in answered("compare", world.events["derby"], "--line", "7.5")
 
 
 def test_moves_tell_who_was_first_and_who_followed_how_much_later(world: HandMade) -> None:
@@ -154,7 +171,12 @@ def test_moves_tell_who_was_first_and_who_followed_how_much_later(world: HandMad
         *("2026-11-20 11:55:14", "1X2 - FT", "1", "1.98", "1.88", "bet9ja"),
         "betpawa +0:04:56, sportybet +0:09:58",
     ]
-    assert "Moved first: bet9ja 3 times" in shown
+    assert "Moved first and was followed: bet9ja 3 times\nFollowed by nobody: 0 of 3 moves\n" in shown
+    assert "?" not in shown
+    everything = answered("moves", world.events["derby"])
+    assert "Moved first and was followed: bet9ja 3 times\nFollowed by nobody: 3 of 6 moves\n" in everything
+    assert {row[1] for row in cells(answered("moves", world.events["derby"], "--show", 3))} == {"1X2 - FT"}
+    assert "No price moved" in answered("moves", world.events["derby"], "--until", "2026-11-20T00:00Z")
     alone = cells(answered("moves", world.events["derby"], "--market", "3743", "--within", 1))
     assert [row[5:] for row in alone if row[2] == "1"] == [["bet9ja"], ["betpawa"], ["sportybet"]]
 
@@ -196,7 +218,11 @@ def test_runs_come_with_errors_and_what_fails_again_and_again(world: HandMade) -
     [
         (["event", "999"], "no event 999"),
         (["history", "999", "--market", "3743"], "no event 999"),
-        (["history", "1", "--market", "nope"], "no market 'nope'"),
+        (["history", "1", "--market", "nope"], "no market 'nope'; one event, shown, lists its markets"),
+        (["compare", "1", "--market", "1x2"], "no market '1x2'; perhaps '1X2 - 1H', '1X2 - FT', "),
+        (["moves", "1", "--market", "Total over under"], "perhaps 'Total Score Over/Under - FT', "),
+        (["margins", "1", "--market", "Double chanse - FT"], "perhaps 'Double Chance - FT'"),
+        (["kickoff", "--market", "99999999"], "no market '99999999'"),
         (["events", "--bookmaker", "pinnacle"], "known are betpawa, sportybet, bet9ja"),
         (["events", "--after", "elsewhere"], "no place in the event list"),
         (["events", "--since", "2026-11-21T00:00Z", "--until", "2026-11-20T00:00Z"], "before it begins"),

@@ -103,6 +103,25 @@ QUESTIONS = {
         lambda world: ["compare", derby(world), "--at", UNTIL.isoformat()],
         lambda world: (f"/events/{derby(world)}/comparison", {"moment": UNTIL.isoformat()}),
     ),
+    "comparison of a market": Question(
+        lambda world: (
+            compare(
+                world.source,
+                derby(world),
+                betpawa_market_ids=["5000"],
+                line=OVER_UNDER,
+                bookmakers=["betpawa", "bet9ja"],
+                now=NOW,
+            ).rows
+        ),
+        lambda world: ["compare", derby(world), *_MARKET],
+        lambda world: (f"/events/{derby(world)}/comparison", _MARKET_PARAMETERS),
+    ),
+    "moves of all times": Question(
+        lambda world: moves(world.source, derby(world), now=NOW).rows,
+        lambda world: ["moves", derby(world)],
+        lambda world: (f"/events/{derby(world)}/moves", {}),
+    ),
     "moves": Question(
         lambda world: moves(world.source, derby(world), DAY, NOW, within=timedelta(minutes=6), now=NOW).rows,
         lambda world: ["moves", derby(world), "--since", DAY.isoformat(), "--within", "6"],
