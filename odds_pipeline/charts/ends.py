@@ -19,13 +19,11 @@ def end_word() -> pl.Expr:
     return pl.when(pl.col("point") == "confirmed").then(pl.lit(_CONFIRMED)).otherwise(pl.lit(_UNCONFIRMED))
 
 
-def with_end_marks(lines: alt.Chart, base: alt.Chart, drawn: pl.DataFrame) -> alt.LayerChart:
-    """The lines, and the marks of those rows of ``drawn`` that have an ``end``, if there are any."""
-    if drawn["end"].is_null().all():  # a legend without a word would spoil the picture
+def with_end_marks(lines: alt.Chart, base: alt.Chart, drawn: pl.DataFrame, ends: pl.Series) -> alt.LayerChart:
+    """The lines, and the marks of those rows of ``drawn`` that have an ``end``; ``ends``: all of the picture."""
+    if ends.is_null().all():  # a legend without a word would spoil the picture
         return alt.LayerChart(data=inline(drawn), layer=[lines])
-    shape = alt.Shape(
-        "end:N", title="end of a line", scale=looks(_SHAPES, drawn["end"]), legend=alt.Legend(orient="bottom")
-    )
+    shape = alt.Shape("end:N", title="end of a line", scale=looks(_SHAPES, ends), legend=alt.Legend(orient="bottom"))
     marks = base.transform_filter("isValid(datum.end)").mark_point(filled=True, size=55, opacity=1).encode(shape=shape)
     return alt.LayerChart(data=inline(drawn), layer=[lines, marks])
 

@@ -8,11 +8,13 @@ import altair as alt
 import polars as pl
 
 from odds_pipeline.charts.ends import end_word, with_end_marks
-from odds_pipeline.charts.panels import MOST_ROWS, left_out, line_word, market_of
+from odds_pipeline.charts.panels import MOST_ROWS, left_out, line_word, margin_label, market_of, stacked
+from odds_pipeline.charts.percent import percent_axis
 from odds_pipeline.charts.rendering import (
     WIDTH,
     bookmaker_colour,
     nothing_to_show,
+    panel_title,
     stretch,
     title,
     utc_axis,
@@ -34,10 +36,10 @@ def margin_chart(points: pl.DataFrame, *, heading: str, until: datetime, note: s
         is_open=False,
         end=pl.when(pl.col("margin").is_not_null()).then(end_word()),
     )
-    missing = _missing(points)
+    market, missing = market_of(points, margin_label), _missing(points)
     computed = states.filter("state")
     if computed.is_empty():
-        return nothing_to_show(title(heading, market_of(points), note), missing or "There are no odds in this time.")
+        return nothing_to_show(title(heading, market, note), missing or "There are no odds in this time.")
     panels = computed["panel"].unique(maintain_order=True)
     drawn_panels = panels.head(MOST_ROWS).to_list()
     states = thinned(states.filter(pl.col("panel").is_in(drawn_panels)), series=_SERIES, value="margin", state="state")
@@ -46,21 +48,34 @@ def margin_chart(points: pl.DataFrame, *, heading: str, until: datetime, note: s
     ends = states.group_by(_SERIES, maintain_order=True).last().drop_nulls("end")
     fields = ["at", "margin", "panel", "bookmaker_slug"]
     drawn = pl.concat([lines.select(*fields, "piece"), ends.select(*fields, "end")], how="diagonal")
+    colour = bookmaker_colour(drawn["bookmaker_slug"])
+    charts = [_panel(panel, drawn, colour, time=(begin, end), is_only=len(drawn_panels) == 1) for panel in drawn_panels]
+    words = title(
+        heading,
+        market,
+        stretch(begin, end),
+        missing,
+        left_out(len(panels), "lines", most=MOST_ROWS),
+        note,
+    )
+    return (charts[0] if len(charts) == 1 else stacked(charts)).properties(title=words)
+
+
+def _panel(
+    panel: str, drawn: pl.DataFrame, colour: alt.Color, *, time: tuple[datetime, datetime], is_only: bool
+) -> alt.LayerChart:
+    """Lines (rows with a ``piece``) and the marks at their ends (rows with an ``end``) of one panel."""
+    of_panel = drawn.filter(pl.col("panel") == panel)
     base = alt.Chart().encode(
-        x=utc_axis("at", begin=begin, end=end),
-        y=alt.Y("margin:Q", title="margin (%)", scale=alt.Scale(zero=False)),
-        color=bookmaker_colour(drawn["bookmaker_slug"]),
+        x=utc_axis("at", begin=time[0], end=time[1]),
+        y=percent_axis("margin", "margin (%)", of_panel["margin"]),
+        color=colour,
     )
     steps = base.transform_filter("isValid(datum.piece)").mark_line(interpolate="step-after", strokeWidth=2)
-    chart = with_end_marks(steps.encode(detail="piece:Q"), base, drawn)
-    chart = chart.properties(width=WIDTH, height=240 if len(drawn_panels) == 1 else 150)
-    words = title(
-        heading, market_of(points), stretch(begin, end), missing, left_out(len(panels), "lines", most=MOST_ROWS), note
-    )
-    if len(drawn_panels) == 1:
-        return chart.properties(title=words)
-    row = alt.Row("panel:N", title=None, sort=drawn_panels, header=alt.Header(labelOrient="top"))
-    return chart.facet(row=row).resolve_scale(y="independent").properties(title=words)
+    chart = with_end_marks(steps.encode(detail="piece:Q"), base, of_panel, drawn["end"])
+    if is_only:
+        return chart.properties(width=WIDTH, height=240)
+    return chart.properties(width=WIDTH, height=150, title=panel_title(panel))
 
 
 def _missing(points: pl.DataFrame) -> str:

@@ -6,14 +6,15 @@ import altair as alt
 import polars as pl
 
 from odds_pipeline.charts.panels import MOST_ROWS, MarketPanel, grid, left_out, market_panels
+from odds_pipeline.charts.percent import percent_axis
 from odds_pipeline.charts.rendering import (
     WIDTH,
     bookmaker_colour,
+    day_axis,
     inline,
     nothing_to_show,
     panel_title,
     title,
-    utc_axis,
 )
 
 _MOST = 2 * MOST_ROWS
@@ -44,8 +45,8 @@ def _panel(panel: MarketPanel, rows: pl.DataFrame, colour: alt.Color) -> alt.Cha
         alt.Chart(inline(whole.sort("bookmaker_slug", "at")))
         .mark_line(point=alt.OverlayMarkDef(size=18), strokeWidth=1.8)
         .encode(
-            x=utc_axis("at"),
-            y=alt.Y("margin:Q", title="margin (%)", scale=alt.Scale(zero=False, nice=True)),
+            x=day_axis("at", moments.select(pl.col("at").min()).item()),
+            y=percent_axis("margin", "margin (%)", whole["margin"]),
             color=colour,
         )
     )

@@ -154,4 +154,4 @@ def _drawn(
         )
     )
     row = alt.Row("panel:N", title=None, sort=list(panels), header=alt.Header(labelOrient="top"))
-    return with_end_marks(lines, base, drawn).properties(width=WIDTH, height=150).facet(row=row)
+    return with_end_marks(lines, base, drawn, drawn["end"]).properties(width=WIDTH, height=150).facet(row=row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -21,9 +21,9 @@ class MarketPanel(NamedTuple):
 
 
 def market_panels(rows: pl.DataFrame) -> list[MarketPanel]:
-    """The rows by (betpawa_market_id, line), in the order in which the markets first appear."""
+    """The rows, of margins, by (betpawa_market_id, line), in the order in which the markets first appear."""
     return [
-        MarketPanel(market_label(group["betpawa_market_name"][-1], line), group)
+        MarketPanel(margin_label(group["betpawa_market_name"][-1], line), group)
         for (_, line), group in rows.group_by("betpawa_market_id", "line", maintain_order=True)
     ]
 
@@ -34,17 +34,28 @@ def market_label(name: str | None, line: Decimal | None) -> str:
     return named if line is None else f"{named} {line.normalize():f}"
 
 
-def market_of(points: pl.DataFrame) -> str:
+def margin_label(name: str | None, line: Decimal | None) -> str:
+    """How a market is called over its margins: those of double chance are 100 higher than others, and it says why."""
+    label = market_label(name, line)
+    return f"{label} (each result counted twice)" if "double chance" in label.lower() else label
+
+
+def market_of(points: pl.DataFrame, label: Callable[[str | None, Decimal | None], str] = market_label) -> str:
     """How the market of all points is called; with its line where there is but one."""
     lines = points["line"].unique().to_list()
     names = dict.fromkeys(points["betpawa_market_name"].to_list())
-    return ", ".join(market_label(name, lines[0] if len(lines) == 1 else None) for name in names)
+    return ", ".join(label(name, lines[0] if len(lines) == 1 else None) for name in names)
 
 
 def line_word() -> pl.Expr:
     """``line`` in words: ``line 2.5``, ``no line``."""
     digits = pl.col("line").cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
     return pl.format("line {}", digits).fill_null("no line")
+
+
+def stacked(charts: Sequence[alt.LayerChart]) -> alt.VConcatChart:
+    """The charts one under another, with one legend and a vertical axis of its own for each."""
+    return alt.vconcat(*charts, spacing=14)
 
 
 def left_out(panels: int, what: str, *, most: int) -> str:

@@ -7,7 +7,7 @@ only. Vega reads dots, colons and brackets in field names as paths, and names co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -42,6 +42,8 @@ _COLOURS = 128
 _LONGEST_HEADING = 85
 """Characters; what is longer would make the picture wider."""
 _LONGEST_LINE = 120
+_MARGIN_OF_DAY = 25 * 60 * 1000
+"""Milliseconds."""
 _TIMES = {
     "year": "%Y",
     "month": "%d %b",
@@ -144,6 +146,23 @@ def utc_axis(name: str, *, begin: datetime | None = None, end: datetime | None =
         title="time (UTC)",
         scale=alt.Scale(type="utc", domain=domain),
         axis=alt.Axis(labelOverlap=True, tickCount=8, format=_TIMES),
+    )
+
+
+def day_axis(name: str, first: datetime) -> alt.X:
+    """A time axis of the field ``name``: the whole UTC day of ``first``, from 00:00 to 24:00."""
+    begin = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = {hour: (begin + timedelta(hours=hour)).timestamp() * 1000 for hour in range(0, 25, 4)}
+    return alt.X(
+        f"{name}:T",
+        title="time (UTC)",
+        # Half a dot stands on either side of the day.
+        scale=alt.Scale(type="utc", domain=[hours[0] - _MARGIN_OF_DAY, hours[24] + _MARGIN_OF_DAY], nice=False),
+        axis=alt.Axis(
+            values=list(hours.values()),
+            labelExpr=f"time(datum.value) == {hours[24]:.0f} ? '24:00' : utcFormat(datum.value, '%H:%M')",
+            labelOverlap=True,
+        ),
     )
 
 

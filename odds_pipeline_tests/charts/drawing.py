@@ -84,3 +84,22 @@ def size(png: bytes) -> tuple[int, int]:
     with Image.open(BytesIO(png)) as picture:
         assert picture.format == "PNG"
         return picture.size
+
+
+def ticks(panel: ElementTree.Element) -> list[tuple[float, str]]:
+    """Of each vertical axis, from top to bottom of the picture: where its ticks are, in points from the panel's upper
+    edge, and what is written there."""
+    found: list[tuple[float, str]] = []
+    for axis in panel.iter(f"{SVG}g"):
+        if axis.get("aria-roledescription") != "axis" or not (axis.get("aria-label") or "").startswith("Y-axis"):
+            continue
+        marks = [line for line in axis.iter(f"{SVG}g") if "role-axis-tick" in (line.get("class") or "")]
+        labels = [text for text in axis.iter(f"{SVG}g") if "role-axis-label" in (text.get("class") or "")]
+        heights = [
+            float(re.findall(r"translate\([-\d.e]+,([-\d.e]+)\)", line.get("transform", ""))[0])
+            for mark in marks
+            for line in mark.iter(f"{SVG}line")
+        ]
+        words = ["".join(text.itertext()) for label in labels for text in label.iter(f"{SVG}text")]
+        found += zip(heights, words, strict=True)
+    return found

@@ -15,7 +15,7 @@ from odds_pipeline.charts.kickoff import kickoff_chart
 from odds_pipeline.charts.margins_of_day import margins_of_day_chart
 from odds_pipeline.charts.rendering import png
 from odds_pipeline.odds.kickoff import BUCKETS, TO_KICKOFF
-from odds_pipeline_tests.charts.drawing import HOUR, START, drawn, steps, texts
+from odds_pipeline_tests.charts.drawing import HOUR, START, drawn, steps, texts, ticks
 
 MARKETS: list[tuple[str, str, Decimal | None]] = [
     ("3743", "1X2 - FT", None),
@@ -57,6 +57,7 @@ def to_kickoff(buckets: tuple[str, ...] = BUCKETS) -> pl.DataFrame:
                 "line": line,
                 "bookmaker_slug": slug,
                 "bucket": bucket,
+                "events": 20 + place + (slug == "bet9ja"),
                 "mean_margin": 6.0 + place,
                 "mean_odds_move": 2.0 * place,
             }
@@ -108,11 +109,54 @@ def test_buckets_stand_in_their_order_with_margin_and_odds_move_side_by_side() -
     picture = drawn(kickoff_chart(to_kickoff(), heading="Time to kick-off"))
     shown = texts(picture)
     first = shown.index(BUCKETS[0])
-    assert tuple(shown[first : first + len(BUCKETS)]) == BUCKETS
+    assert tuple(shown[first : first + 2 * len(BUCKETS) : 2]) == BUCKETS
     assert shown.count("mean margin (%)") == shown.count("mean odds move (%)") == len(MARKETS)
     assert shown.count("Over/Under - FT 2.5") == 2
     some = texts(drawn(kickoff_chart(to_kickoff(("1-6h",)), heading="Time to kick-off")))
     assert some.count("7d+") == 2 * len(MARKETS)
+
+
+def test_a_bucket_says_how_many_matches_it_rests_on() -> None:
+    chart = kickoff_chart(to_kickoff(("24-72h", "1-6h")), heading="Time to kick-off")
+    shown = texts(drawn(chart))
+    assert "each bucket: the matches that have it, their number under it; other buckets have others" in shown
+    first = shown.index("7d+")
+    assert shown[first : first + 9] == ["7d+", "3-7d", "24-72h", "22-23", "6-24h", "1-6h", "24-25", "<1h", "after"]
+
+
+def test_margins_of_double_chance_say_why_they_are_so_high() -> None:
+    words = "Double Chance - FT (each result counted twice)"
+    renamed = pl.lit("Double Chance - FT").alias("betpawa_market_name")
+    day = margins_of_day(3).filter(pl.col("line").is_null()).with_columns(renamed)
+    assert words in texts(drawn(margins_of_day_chart(day, heading="")))
+    buckets = to_kickoff().filter(pl.col("line").is_null()).with_columns(renamed)
+    shown = texts(drawn(kickoff_chart(buckets, heading="")))
+    assert [shown.count(words), shown.count("Double Chance - FT")] == [1, 1], "over margins, not over odds moves"
+
+
+def test_labels_of_percentages_are_true_even_where_hardly_anything_changes() -> None:
+    day = margins_of_day(3).filter(pl.col("line").is_null())
+    for low, high in ((6.753, 7.157), (6.753, 6.753), (6.0, 6.004), (5.0, 30.0), (106.3, 119.8), (-1.4, 0.2)):
+        margin = pl.when(pl.col("at") == START).then(low).otherwise(high)
+        picture = drawn(margins_of_day_chart(day.with_columns(margin=margin), heading=""))
+        marks = [(height, float(words.replace("−", "-"))) for height, words in ticks(picture)]
+        assert len({value for _, value in marks}) == len(marks) > 3
+        (bottom, lowest), (top, highest) = marks[0], marks[-1]
+        assert highest - lowest >= 1, "what hardly changes looks it"
+        a_point = (highest - lowest) / (bottom - top)
+        for height, value in marks:
+            assert abs(value - (lowest + (bottom - height) * a_point)) < a_point
+        for line in steps(picture):
+            for (_, height), value in zip(line, (low, high, high), strict=True):
+                assert abs(value - (lowest + (bottom - height) * a_point)) < a_point
+                assert 4 < height < bottom - 4, "a dot is within the frame"
+
+
+def test_a_day_goes_from_midnight_to_midnight_however_little_of_it_is_known() -> None:
+    for hours in (1, 3):
+        shown = texts(drawn(margins_of_day_chart(margins_of_day(hours), heading="")))
+        times = [words for words in shown if ":" in words]
+        assert times == ["00:00", "04:00", "08:00", "12:00", "16:00", "20:00", "24:00"] * len(MARKETS)
 
 
 def test_a_bookmaker_has_one_colour_in_every_chart() -> None:

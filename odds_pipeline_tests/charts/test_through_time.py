@@ -17,7 +17,7 @@ from odds_pipeline.charts.odds_history import odds_history_chart
 from odds_pipeline.charts.rendering import WIDTH, png
 from odds_pipeline.charts.steps import thinned
 from odds_pipeline.odds.margin import with_margin
-from odds_pipeline_tests.charts.drawing import HOUR, START, drawn, point, points, size, steps, texts
+from odds_pipeline_tests.charts.drawing import HOUR, START, drawn, point, points, size, steps, texts, ticks
 
 UNTIL = START + 12 * HOUR
 OFFERED, SUSPENDED, NOT_OFFERED = "1,0", "1.5,3", "7,5"
@@ -78,6 +78,27 @@ def test_margins_have_gaps_where_there_is_none_and_say_why() -> None:
     assert "no margin: 2 x unavailable, 1 x inactive outcome" in shown
     none = margin_chart(margins.filter("is_unavailable"), heading="Arsenal - Chelsea", until=UNTIL)
     assert "no margin: 2 x unavailable" in texts(drawn(none))
+
+
+def test_the_axis_of_margins_says_true_values_for_each_line() -> None:
+    rows = [
+        point(START + hour * HOUR, [("o", "Over", price, True), ("u", "Under", "1.90", True)], line=line)
+        for line, prices in (("2.5", ("1.90", "1.901")), ("3.5", ("1.05", "1.30")))
+        for hour, price in enumerate(prices)
+    ]
+    several = with_margin(pl.DataFrame(rows, schema={**CHANGES.schema, "line": pl.String}).cast(CHANGES.schema))
+    for line, margins in several.group_by("line", maintain_order=True).agg("margin").iter_rows():
+        chart = margin_chart(several.filter(pl.col("line") == line), heading="", until=UNTIL)
+        marks = [(height, float(words)) for height, words in ticks(drawn(chart))]
+        (bottom, lowest), (top, highest) = marks[0], marks[-1]
+        a_point = (highest - lowest) / (bottom - top)
+        assert highest - lowest >= 1
+        (corners,) = steps(drawn(chart))
+        for (_, height), margin in zip(corners[1:], [margins[0], margins[1]], strict=True):
+            assert abs(margin - (lowest + (bottom - height) * a_point)) < a_point
+    picture = drawn(margin_chart(several, heading="", until=UNTIL))
+    assert [words for words in texts(picture) if words.startswith("line")] == ["line 2.5", "line 3.5"]
+    assert len({words for _, words in ticks(picture)}) > 8, "an axis for each line"
 
 
 def test_each_bookmaker_and_line_has_a_panel_and_those_beyond_six_are_counted() -> None:
