@@ -15,7 +15,7 @@ from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import NamedFile
 from odds_pipeline.database.engine import Database
 from odds_pipeline.days.moved_rows import OWN_COLUMNS, is_as_today, placed, timelines
-from odds_pipeline.days.wanted import WantedMarkets, has_line, known_markets
+from odds_pipeline.days.wanted import WantedMarkets, has_line, known_markets, secondary_markets
 from odds_pipeline.odds.observation import OUTCOME_FIELDS
 from odds_pipeline.odds.shown import ODDS_ROWS
 
@@ -122,8 +122,10 @@ def _told(database: Database, markets: WantedMarkets, rows: pl.DataFrame) -> pl.
     if not (others.is_empty() and is_same.all()):
         with database.borrow() as connection:
             elsewhere = known_markets(connection, others["market_id"].unique().to_list())
+            # After the others, so that what is cleaned up meanwhile is either known or noted.
+            secondary = [] if others.is_empty() else secondary_markets(connection, others)
             moved = placed(connection, known.filter(~is_same))
-        others = others.filter(~pl.col("market_id").is_in(elsewhere))
+        others = others.filter(~pl.col("market_id").is_in([*elsewhere, *secondary]))
         told.append(moved.filter(pl.col("former_id") == pl.col("market_id")).select(OWN_COLUMNS))
     return pl.concat([_in_todays_words(pl.concat(told), markets), others.select(*ODDS_ROWS)])
 

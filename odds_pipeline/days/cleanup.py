@@ -80,9 +80,21 @@ GOING: Mapping[str, sql.Composable] = {
 DELETED = (*GOING, *earlier_system.GOING)
 """Every table of which rows may be deleted."""
 
-#: What hangs on rows of a table and goes before them.
+#: What hangs on rows of a table and goes before them, noted where it is asked for later.
 _HANGING: Mapping[str, tuple[LiteralString, ...]] = {
     "events": (
+        # The archive does not tell which listings are primary: noted here, or their rows would come back from there. A
+        # market that a remap joined with another is archived under the id it had.
+        """
+        INSERT INTO secondary_listings (bookmaker_id, external_event_id, last_market_id)
+        SELECT listing.bookmaker_id, listing.external_event_id, greatest(max(market.id), max(former.former_id))
+        FROM event_bookmakers AS listing
+        JOIN markets AS market ON market.event_bookmaker_id = listing.id
+        LEFT JOIN former_markets AS former ON former.market_id = market.id
+        WHERE listing.event_id = ANY (%(ids)s) AND NOT listing.is_primary
+        GROUP BY listing.id
+        ON CONFLICT (bookmaker_id, external_event_id) DO UPDATE SET last_market_id = excluded.last_market_id
+        """,
         """
         DELETE FROM current_odds USING markets, event_bookmakers AS listing
         WHERE current_odds.market_id = markets.id AND markets.event_bookmaker_id = listing.id

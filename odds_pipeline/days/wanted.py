@@ -216,6 +216,23 @@ def known_markets(connection: psycopg.Connection, market_ids: Sequence[int]) -> 
     return [row[0] for row in rows]
 
 
+def secondary_markets(connection: psycopg.Connection, rows: pl.DataFrame) -> list[int]:
+    """The markets of archived rows whose listing was not primary when its event was cleaned up."""
+    found = connection.execute(
+        """
+        SELECT asked.market_id
+        FROM unnest(%(market_id)s::int[], %(bookmaker_slug)s::text[], %(external_event_id)s::text[])
+             AS asked (market_id, slug, external_event_id)
+        JOIN bookmakers AS bookmaker ON bookmaker.slug = asked.slug
+        JOIN secondary_listings AS listing
+            ON (listing.bookmaker_id, listing.external_event_id) = (bookmaker.id, asked.external_event_id)
+        WHERE asked.market_id <= listing.last_market_id
+        """,
+        rows.select("market_id", "bookmaker_slug", "external_event_id").unique().to_dict(as_series=False),
+    )
+    return [row[0] for row in found]
+
+
 def has_line(wanted: Wanted) -> pl.Expr:
     """Whether a row's line is the wanted one."""
     if wanted.line is ANY_LINE:

@@ -24,6 +24,7 @@ from odds_pipeline.database.models.reference import (
     EventBookmaker,
     EventKickoff,
     ListingState,
+    SecondaryListing,
     Sport,
     Tournament,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "ScrapeError",
     "ScrapeRun",
     "ScrapeStatus",
+    "SecondaryListing",
     "Sport",
     "StorageAlert",
     "StorageSample",

@@ -110,6 +110,20 @@ class EventBookmaker(Base):
     created_at: Mapped[CreatedAt]
 
 
+class SecondaryListing(Base):
+    """A listing that was not primary when its event was cleaned up: its archived rows stay out of answers.
+
+    Those of markets up to ``last_market_id``: a listing that takes the same id later has markets of its own.
+    """
+
+    __tablename__ = "secondary_listings"
+    __table_args__ = (PrimaryKeyConstraint("bookmaker_id", "external_event_id"),)
+
+    bookmaker_id: Mapped[int] = mapped_column(ForeignKey("bookmakers.id"), autoincrement=False)
+    external_event_id: Mapped[str]
+    last_market_id: Mapped[int]
+
+
 class ListingState(Base):
     """How fresh a listing is: narrow, updated in place every cycle (HOT), nothing indexed but the key."""
 
