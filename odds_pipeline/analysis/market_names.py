@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 
 from odds_pipeline.analysis.errors import NotFound
+from odds_pipeline.analysis.headline import HEADLINE
 from odds_pipeline.markets.catalogue import Catalogue
 
 _NAMES_SUGGESTED = 3
@@ -39,10 +40,11 @@ def market_ids_of(texts: Sequence[str] | None) -> list[str] | None:
 
 
 def _near(folded: str) -> list[str]:
-    """Names that have all the words in them, popular and short ones first, then those that are spelt much alike."""
+    """Names that have all the words in them, headline and popular markets first, then those that are spelt alike."""
     markets = {market.name.casefold(): market for market in Catalogue.load().markets.values()}
     having = [name for name in markets if all(word in name for word in folded.split())]
-    having.sort(key=lambda name: ("popular" not in markets[name].groups, len(name)))
+    headline = {market_id for market_id, _ in HEADLINE}
+    having.sort(key=lambda name: (markets[name].market_id not in headline, "popular" not in markets[name].groups))
     alike = get_close_matches(folded, markets, _NAMES_SUGGESTED)
     return [markets[name].name for name in list(dict.fromkeys([*having, *alike]))[:_NAMES_SUGGESTED]]
 

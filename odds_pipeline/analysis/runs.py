@@ -11,6 +11,7 @@ import polars as pl
 from odds_pipeline.analysis.asked import require_limit, require_window
 from odds_pipeline.analysis.errors import BadQuestion
 from odds_pipeline.analysis.source import OddsSource
+from odds_pipeline.clock import require_utc
 from odds_pipeline.database.runs import recurring_failures
 from odds_pipeline.odds.observation import UTC_MICROSECONDS
 
@@ -85,6 +86,13 @@ class RunPage(NamedTuple):
 
     rows: pl.DataFrame
     next: int | None
+
+
+def first_cycle(source: OddsSource) -> datetime | None:
+    """When the first run that is stored began; None: there is none."""
+    with source.database.borrow() as connection:
+        row = connection.execute("SELECT min(started_at) FROM scrape_runs").fetchone()
+    return None if row is None or row[0] is None else require_utc(row[0])
 
 
 def runs(

@@ -33,6 +33,10 @@ from odds_pipeline.cli.asking import (
     tell_unimported,
 )
 
+_NO_POINTS = (
+    "No odds of this: the event has not had the market, line or bookmaker in this time; "
+    "odds-pipeline event ID lists its markets"
+)
 _EventId = Annotated[int, typer.Argument(metavar="EVENT", help="The event's id.", show_default=False)]
 _Market = Annotated[
     str, typer.Option("--market", metavar="MARKET", help="betPawa's id of the market, or its name.", show_default=False)
@@ -140,4 +144,10 @@ def _print_points(
     name = points["betpawa_market_name"].last() if points.height else ""
     notes = ["(price): suspended."] if "outcomes" in titles else []
     notes.append(more(show, points.height, "earlier points"))
-    print_table(["at (UTC)", "bookmaker", "line", "point", *titles], rows, title=str(name), note=" ".join(notes))
+    print_table(
+        ["at (UTC)", "bookmaker", "line", "point", *titles],
+        rows,
+        title=str(name),
+        note=" ".join(notes),
+        empty=_NO_POINTS,
+    )

@@ -92,7 +92,10 @@ def kickoff(
             map(cells, answer.rows.head(show).iter_rows(named=True)),
             title=_window(since, until),
             note=more(show, answer.rows.height, what),
+            empty=f"{_window(since, until) or 'The events asked for'}: no odds of these markets before kick-off",
         )
+        if is_opening_closing and answer.rows.height and answer.rows["closing_at"].null_count() == answer.rows.height:
+            typer.echo("None of these matches has kicked off yet: nothing has closed", err=True)
     tell_unimported(answer.unimported)
 
 

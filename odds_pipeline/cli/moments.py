@@ -10,6 +10,7 @@ import typer
 from odds_pipeline.analysis import moments
 from odds_pipeline.analysis.market_names import market_ids_of
 from odds_pipeline.analysis.moments import Scope
+from odds_pipeline.analysis.runs import first_cycle
 from odds_pipeline.cli.answers import cell, line_word, more, outcome_words, print_rows, print_table
 from odds_pipeline.cli.asking import (
     AsJson,
@@ -51,7 +52,10 @@ def at(
             line=chosen_line(line, no_line),
         )
         answer = moments.at(asked.source, scope, moment)
-    if as_json:
+        nothing = _why_nothing(moment, first_cycle(asked.source)) if answer.rows.is_empty() else ""
+    if nothing:
+        typer.echo(nothing, err=True)
+    elif as_json:
         print_rows(answer.rows)
     else:
         shown = answer.rows.sort("event_id", "betpawa_market_name", "line", "bookmaker_slug").head(show)
@@ -73,3 +77,11 @@ def at(
             note=f"(price): suspended. {more(show, answer.rows.height, 'markets')}",
         )
     tell_unimported(answer.unimported)
+
+
+def _why_nothing(moment: datetime, first: datetime | None) -> str:
+    if first is None:
+        return "Nothing was known: no cycle has run yet (odds-pipeline run)"
+    if moment < first:
+        return f"Nothing was known yet at {cell(moment)} UTC: the first cycle was at {cell(first)} UTC"
+    return f"Nothing of what was asked for had been seen by {cell(moment)} UTC"

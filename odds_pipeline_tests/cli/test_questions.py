@@ -148,6 +148,30 @@ def test_the_state_at_a_moment_says_how_fresh_it_was(world: HandMade) -> None:
     assert "10 more markets" in answered("at", NOW.isoformat(), "--event", world.events["derby"], "--show", 1)
 
 
+def test_a_moment_of_which_nothing_is_known_says_why_on_standard_error(world: HandMade) -> None:
+    """Tables and JSON alike: what is read by a program is empty."""
+    before = ask("at", "2026-11-20T11:00Z", "--json")
+    assert (before.exit_code, before.stdout) == (0, "")
+    assert before.stderr == (
+        "Nothing was known yet at 2026-11-20 11:00:00 UTC: the first cycle was at 2026-11-20 11:50:00 UTC\n"
+    )
+    other = ask("at", NOW.isoformat(), "--event", world.events["derby"], "--line", "7.5")
+    assert (other.stdout, other.stderr) == (
+        "",
+        "Nothing of what was asked for had been seen by 2026-11-20 12:16:00 UTC\n",
+    )
+
+
+def test_an_empty_answer_says_what_is_missing(world: HandMade) -> None:
+    assert answered("history", world.events["derby"], "--market", "5000", "--line", "7.5").startswith("No odds of this")
+    assert answered("events", "--country", "Atlantis").startswith("No events: ")
+    assert "no odds of these markets" in answered(
+        "kickoff", "--since", "2026-01-01T00:00Z", "--until", "2026-01-02T00:00Z"
+    )
+    assert "nothing has closed" in ask("kickoff", "--event", world.events["derby"], "--opening-closing").stderr
+    assert "nothing has closed" not in ask("kickoff", "--event", world.events["home"], "--opening-closing").stderr
+
+
 def test_comparison_names_the_best_price_and_the_difference_to_betpawas(world: HandMade) -> None:
     shown = {(row[0], row[1], row[2]): row[3:] for row in cells(answered("compare", world.events["derby"]))}
     assert shown["1X2 - FT", "", "1"] == ["1.88 (-1.1)*", "1.90", "1.92 (+1.1)", "1.92", "sportybet"]
@@ -219,7 +243,7 @@ def test_runs_come_with_errors_and_what_fails_again_and_again(world: HandMade) -
         (["event", "999"], "no event 999"),
         (["history", "999", "--market", "3743"], "no event 999"),
         (["history", "1", "--market", "nope"], "no market 'nope'; one event, shown, lists its markets"),
-        (["compare", "1", "--market", "1x2"], "no market '1x2'; perhaps '1X2 - 1H', '1X2 - FT', "),
+        (["compare", "1", "--market", "1x2"], "no market '1x2'; perhaps '1X2 - FT', '1X2 - 1H', "),
         (["moves", "1", "--market", "Total over under"], "perhaps 'Total Score Over/Under - FT', "),
         (["margins", "1", "--market", "Double chanse - FT"], "perhaps 'Double Chance - FT'"),
         (["kickoff", "--market", "99999999"], "no market '99999999'"),
