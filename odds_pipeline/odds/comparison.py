@@ -78,12 +78,13 @@ def compared(states: pl.DataFrame, canonical: str) -> pl.DataFrame:
     - ``betpawa_odds``: the canonical bookmaker's price, null while it cannot be bet on. ``difference`` is odds less
       that, ``difference_percent`` the same in percent of it; both null unless both prices can be bet on.
 
+    Should a bookmaker have two markets for one (market, line), the one on offer counts, of two alike the newer state.
     Names are the canonical bookmaker's where it has them. Sorted by event, market, line and the outcomes' order there.
     """
     odds = pl.col("odds")
     is_active = pl.col("is_active") & ~pl.col("is_unavailable") & odds.is_not_null()
     prices = (
-        _with_places(states, "is_unavailable", "last_confirmed_at", "is_stale")
+        _with_places(_one_each(states), "is_unavailable", "last_confirmed_at", "is_stale")
         .with_columns(is_active=is_active, is_other=pl.col("bookmaker_slug") != canonical)
         .sort("is_other", "bookmaker_slug", "place")
     )
@@ -179,6 +180,13 @@ def _round_numbers(outcomes: Iterable[int], times: Iterable[datetime], within: t
         if outcome != outcome_of_round or last_moment is None or time > last_moment:
             number, outcome_of_round, last_moment = number + 1, outcome, time + within
         yield number
+
+
+def _one_each(states: pl.DataFrame) -> pl.DataFrame:
+    """One market of a bookmaker for each (market, line): a second one would price each outcome twice."""
+    same = ["event_id", "bookmaker_slug", "betpawa_market_id", "line"]
+    is_offered = ~pl.col("is_unavailable")
+    return states.sort(is_offered, "captured_at", "market_id").unique(same, keep="last", maintain_order=True)
 
 
 def _with_places(rows: pl.DataFrame, *more: str) -> pl.DataFrame:

@@ -54,6 +54,27 @@ def price(row: dict[str, Any], bookmaker: str) -> dict[str, Any]:
     return found
 
 
+def test_of_two_markets_for_one_line_the_one_on_offer_counts_then_the_newer() -> None:
+    """As two listings of one match have them: no outcome is there twice."""
+    rows = (
+        offer("betpawa", {"1": "2.00", "2": "1.80"}),
+        offer("betpawa", {"1": "9.00", "2": "1.10"}, 5, market_id=7, gone=True),
+        offer("sportybet", {"1": "2.50"}, 5, market_id=8),
+        offer("sportybet", {"1": "8.00", "2": "1.20"}, 4),
+        offer("bet9ja", {"1": "1.90"}, market_id=10),
+        offer("bet9ja", {"1": "1.95"}, market_id=9),
+    )
+    for order in (rows, rows[::-1]):
+        home, away = best(*order)
+        assert {each["bookmaker_slug"]: str(each["odds"].normalize()) for each in home["prices"]} == {
+            "betpawa": "2",
+            "sportybet": "2.5",
+            "bet9ja": "1.9",
+        }
+        assert [len(each["prices"]) for each in (home, away)] == [3, 1]
+        assert (home["best_bookmakers"], home["betpawa_odds"]) == (["sportybet"], Decimal(2))
+
+
 def test_an_outcome_has_its_best_price_and_every_difference_to_betpawa() -> None:
     home, away = best(
         offer("betpawa", {"1": "2.00", "2": "1.80"}),
