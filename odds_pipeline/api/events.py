@@ -12,6 +12,7 @@ from odds_pipeline.analysis.comparison import COMPARISON, MOVES
 from odds_pipeline.analysis.encode import rows
 from odds_pipeline.analysis.event import MARKETS_BY_GROUP, by_group, event
 from odds_pipeline.analysis.events import EVENTS, events
+from odds_pipeline.analysis.market_names import market_ids_of
 from odds_pipeline.api import parameters
 from odds_pipeline.api.answers import AnswerShape, answer
 from odds_pipeline.api.parameters import EventId
@@ -58,7 +59,7 @@ def compare_event(event_id: EventId, asked: Asked, question: Annotated[parameter
         asked.source,
         event_id,
         moment=question.moment,
-        betpawa_market_ids=question.markets,
+        betpawa_market_ids=market_ids_of(question.markets),
         line=question.chosen_line,
         bookmakers=question.bookmakers,
         now=asked.now(),
@@ -79,7 +80,7 @@ def list_moves(event_id: EventId, asked: Asked, question: Annotated[parameters.M
         question.since,
         question.until,
         within=question.within,
-        betpawa_market_ids=question.markets,
+        betpawa_market_ids=market_ids_of(question.markets),
         now=asked.now(),
     )
     return answer(rows=found.rows, unimported_days=found.unimported)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from odds_pipeline.analysis.kickoff import OPENING_CLOSING, TO_KICKOFF, opening_closing, time_to_kickoff
 from odds_pipeline.analysis.margins import MARGIN_POINTS, margin_history
+from odds_pipeline.analysis.market_names import market_id_of, market_ids_of
 from odds_pipeline.analysis.moments import STATE_ROWS, Scope, at
 from odds_pipeline.analysis.odds_history import ODDS_POINTS, MarketChoice, odds_history
 from odds_pipeline.api import parameters
@@ -57,7 +58,7 @@ def show_moment(asked: Asked, question: Annotated[parameters.Moments, Query()]) 
         event_ids=question.event_ids,
         tournament_id=question.tournament_id,
         bookmakers=question.bookmakers,
-        betpawa_market_ids=question.markets,
+        betpawa_market_ids=market_ids_of(question.markets),
         line=question.chosen_line,
     )
     found = at(asked.source, scope, question.moment, limit=question.limit, after=question.after)
@@ -88,4 +89,4 @@ def show_opening_closing(asked: Asked, question: Annotated[parameters.TowardsKic
 
 
 def _choice(event_id: int, question: parameters.Market) -> MarketChoice:
-    return MarketChoice(event_id, question.market, question.chosen_line, question.bookmakers)
+    return MarketChoice(event_id, market_id_of(question.market), question.chosen_line, question.bookmakers)

@@ -28,6 +28,7 @@ from odds_pipeline.analysis.asked import LARGEST_PAGE
 from odds_pipeline.analysis.events import EventCursor, EventFilter
 from odds_pipeline.analysis.headline import HEADLINE
 from odds_pipeline.analysis.kickoff import GROUPINGS
+from odds_pipeline.analysis.market_names import market_id_of
 from odds_pipeline.clock import require_utc
 from odds_pipeline.days.wanted import ANY_LINE, AnyLine
 
@@ -100,7 +101,7 @@ RequestId = Annotated[Id, Path(description="the refresh, as POST answered it")]
 
 _Bookmakers = Annotated[Maybe[Texts], Field(alias="bookmaker", description="only these bookmakers; may be repeated")]
 _Markets = Annotated[
-    Maybe[Texts], Field(alias="market", description="only these markets, by canonical id; may be repeated")
+    Maybe[Texts], Field(alias="market", description="only these markets, by canonical id or name; may be repeated")
 ]
 _Line = Annotated[
     Maybe[Annotated[str, StringConstraints(pattern=_LINE)]],
@@ -170,7 +171,7 @@ class Event(NoParameters):
 class Market(Window):
     """A market of an event through time."""
 
-    market: Annotated[Text, Field(description="canonical id of the market", examples=["3743"])]
+    market: Annotated[Text, Field(description="canonical id of the market, or its name", examples=["3743"])]
     line: _Line = None
     bookmakers: _Bookmakers = None
 
@@ -236,7 +237,7 @@ class TowardsKickoff(Kickoffs):
         ],
         Field(
             alias="market",
-            description="these markets: a canonical id, with its line behind an @; left out: the headline markets",
+            description="these markets: an id or name, with its line behind an @; left out: the headline markets",
             examples=[["3743", "5000@2.5"]],
         ),
     ] = None
@@ -292,5 +293,5 @@ def _chosen(line: str | None) -> Decimal | AnyLine | None:
 
 
 def _with_line(market: str) -> tuple[str, Decimal | None]:
-    market_id, _, line = market.partition("@")
-    return market_id, Decimal(line) if line else None
+    name, _, line = market.partition("@")
+    return market_id_of(name), Decimal(line) if line else None

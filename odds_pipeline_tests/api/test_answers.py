@@ -21,7 +21,7 @@ from odds_pipeline.analysis.margins import margin_history
 from odds_pipeline.analysis.moments import Scope, at
 from odds_pipeline.analysis.odds_history import MarketChoice, odds_history
 from odds_pipeline_tests.analysis.hand_made import CYCLES, NOW, HandMade
-from odds_pipeline_tests.api.asking import Api, serving
+from odds_pipeline_tests.api.asking import Api, problem, serving
 
 SINCE, UNTIL = CYCLES[1], CYCLES[4]
 TWO = ["betpawa", "sportybet"]
@@ -221,6 +221,25 @@ def test_pages_follow_one_another_until_the_last(api: Api) -> None:
             after = answered["next"]
         assert [each for page in pages for each in page] == whole
         assert len(pages) > 1
+
+
+def test_a_market_may_be_given_by_its_name(api: Api) -> None:
+    derby = f"/events/{api.world.events['derby']}"
+    for path, by_id, by_name in (
+        (f"{derby}/odds", "3743", "1X2 - FT"),
+        (f"{derby}/margins", "5000", "total score over/under - FT"),
+        (f"{derby}/comparison", "3743", "1x2 - ft"),
+        (f"{derby}/moves", "3743", "1X2 - FT"),
+        ("/moments?moment=2026-11-20T12:00:00Z", "3795", "Both Teams To Score - FT"),
+        (f"/time-to-kickoff?event_id={api.world.events['derby']}", "5000@2.5", "Total Score Over/Under - FT@2.5"),
+    ):
+        where, _, rest = path.partition("?")
+        others = dict([rest.split("=")]) if rest else {}
+        told = api.rows(where, **others, market=by_name)
+        assert told
+        assert told == api.rows(where, **others, market=by_id)
+        unknown = problem(api.get(where, **others, market="1x2"), 404)
+        assert "perhaps '1X2 - FT', '1X2 - 1H'" in unknown["detail"]
 
 
 def test_offsets_of_times_are_respected(api: Api) -> None:
