@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -154,14 +154,23 @@ def _wait_until_served(port: int, children: Sequence[Child], simulator: Simulato
 def _stop(children: Sequence[Child]) -> None:
     """End Dagster's processes in good order, then whatever is left of them and of the workers they started."""
     ours = [child.process for child in children]
-    family = [psutil.Process(process.pid) for process in ours if process.poll() is None]
-    family += [descendant for process in family for descendant in process.children(recursive=True)]
+    family = _families([process.pid for process in ours])
     for process in ours:
         process.terminate()
     _, alive = psutil.wait_procs(family, timeout=_STOP_TIMEOUT_S)
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=_STOP_TIMEOUT_S)
+
+
+def _families(sessions: Collection[int]) -> list[psutil.Process]:
+    """The processes of the children's sessions: their workers too, whose parent may be dead already."""
+    family: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
+                family.append(process)
+    return family
 
 
 def _require_free(port: int) -> None:
