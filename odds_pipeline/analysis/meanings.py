@@ -106,7 +106,7 @@ MEANINGS: Mapping[str, str] = {
     "opening_at": "when the outcome was first seen with a price",
     "opening_margin": "margin of the market's first available state, percent",
     "opening_margin_missing": "why there is no opening margin, as in margin_missing",
-    "opening_odds": "the outcome's first price while it was active",
+    "opening_odds": "the outcome's first price while it was active, where the price is trusted",
     "outcomes": "the outcomes with their prices; empty: the market was never offered",
     "point": "opening (held when the time asked for began), change, or confirmed (seen unchanged up to then)",
     "prices": "each bookmaker's price of the outcome",

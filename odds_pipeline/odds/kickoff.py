@@ -86,6 +86,7 @@ OPENING_CLOSING: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "kickoff": UTC_MICROSECONDS,
     "is_kickoff_moved": pl.Boolean,
     "market_id": pl.Int32,
+    "is_trusted": pl.Boolean,
 }
 
 
@@ -104,7 +105,7 @@ def bucket_rows(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataFrame
       ``opening_closing``.
     - ``kickoff``: as known at the bucket's end. ``is_trusted``: of the state at the bucket's end.
 
-    Sorted by event, market, line, bookmaker and bucket.
+    Sorted by event, market, line, bookmaker (its slug) and bucket.
     """
     rows = rows.filter(pl.col("captured_at") <= now)
     known = known_kickoffs(kickoffs, now)
@@ -168,13 +169,14 @@ def opening_closing(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataF
 
     Parameters as in ``bucket_rows``. What counts is what was available at some time before the kick-off as known then.
 
-    - *Opening* of an outcome: its first price while it was active. ``opening_margin``: of the market's first available
-      state.
+    - *Opening* of an outcome: its first price while it was active, in a state that is trusted. ``opening_margin``: of
+      the market's first available state that is trusted. Null where none is.
     - *Closing*: the last available state before the kick-off as known then; a market that was taken away earlier closed
       with the state that it had last. ``closing_at`` is when the state began to hold. An outcome that was suspended
       then keeps its last price, with ``closing_is_active`` false; one that was gone has no closing price. Everything
       of the closing is null until the match has begun.
     - ``move_percent``: closing against opening price, in percent of the opening price.
+    - ``is_trusted``: false where a price before the opening, or the closing state, was not trusted.
     - ``kickoff``: as known now. ``is_kickoff_moved``: whether another one was ever known.
 
     Sorted by event, market, line, bookmaker; outcomes in the order in which they appeared.
@@ -191,7 +193,8 @@ def opening_closing(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataF
         .with_columns(has_begun=(pl.col("kickoff") <= now).fill_null(value=False))
     )
     held = _held_before(rows, known, now).sort("market_id", "captured_at")
-    opening = with_margin(held.unique("market_id", keep="first", maintain_order=True)).select(
+    trusted = held.filter("is_trusted")
+    opening = with_margin(trusted.unique("market_id", keep="first", maintain_order=True)).select(
         "market_id", opening_margin="margin", opening_margin_missing="margin_missing"
     )
     closing = with_margin(
@@ -209,6 +212,7 @@ def opening_closing(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataF
             closing.select(
                 "market_id",
                 closing_at="captured_at",
+                closing_is_trusted="is_trusted",
                 closing_margin="margin",
                 closing_margin_missing="margin_missing",
             ),
@@ -225,7 +229,10 @@ def opening_closing(rows: pl.DataFrame, events: pl.DataFrame, kickoffs: pl.DataF
         )
         .join(matches, on="event_id", how="left", maintain_order="left")
         .join(events, on="event_id", how="left", maintain_order="left")
-        .with_columns(move_percent=percent)
+        .with_columns(
+            move_percent=percent,
+            is_trusted=pl.col("is_trusted") & pl.col("closing_is_trusted").fill_null(value=True),
+        )
         .sort("event_id", "betpawa_market_id", "line", "bookmaker_slug", maintain_order=True)
         .select(pl.col(name).cast(kind) for name, kind in OPENING_CLOSING.items())
     )
@@ -268,13 +275,26 @@ def _held_before(rows: pl.DataFrame, known: pl.DataFrame, now: datetime) -> pl.D
 
 
 def _openings(held: pl.DataFrame) -> pl.DataFrame:
-    """(market_id, key, name, opening_at, opening_odds) of each outcome's first active price."""
-    return (
-        _outcomes(held)
+    """(market_id, key, name, opening_at, opening_odds, is_trusted) of each outcome that ever had an active price.
+
+    The opening is the first such price that is trusted, null when none is; ``is_trusted``: whether it is the first.
+    """
+    priced = (
+        _outcomes(held, "is_trusted")
         .filter(pl.col("is_active") & pl.col("odds").is_not_null())
         .sort("captured_at", maintain_order=True)
-        .unique(["market_id", "key"], keep="first", maintain_order=True)
-        .select("market_id", "key", "name", opening_at="captured_at", opening_odds="odds")
+    )
+    outcome = ["market_id", "key"]
+    trusted = priced.filter("is_trusted").unique(outcome, keep="first", maintain_order=True)
+    return (
+        priced.unique(outcome, keep="first", maintain_order=True)
+        .select(*outcome, "name", "is_trusted")
+        .join(
+            trusted.select(*outcome, opening_at="captured_at", opening_odds="odds"),
+            on=outcome,
+            how="left",
+            maintain_order="left",
+        )
     )
 
 

@@ -303,6 +303,30 @@ def test_opening_is_the_first_price_and_closing_the_last_before_kickoff() -> Non
     assert (found["1"]["kickoff"], found["1"]["is_kickoff_moved"], found["1"]["name"]) == (KICKOFF, False, "name 1")
 
 
+def test_what_is_not_trusted_opens_nothing() -> None:
+    """The earlier system's fault is no move: the first price that is trusted is the opening."""
+    rows = [
+        state(before(days=3), {"1": "9.00", "2": "1.10"}, trusted=False),
+        state(before(days=2), {"1": "2.00", "3": "1.80"}),
+        state(before(hours=2), {"1": "1.50", "3": "2.70"}),
+    ]
+    found = compared(rows)
+    assert {key: (*odds(row), row["is_trusted"]) for key, row in found.items()} == {
+        "1": (2.0, 1.5, False),
+        "2": (None, None, False),
+        "3": (1.8, 2.7, True),
+    }
+    assert (found["1"]["opening_at"], found["2"]["opening_at"]) == (before(days=2), None)
+    assert found["1"]["move_percent"] == pytest.approx(-25)
+    assert found["1"]["opening_margin"] == pytest.approx(100 * (1 / 2 + 1 / 1.8 - 1))
+    assert [row["odds_move"] for row in buckets(rows) if row["bucket"] == "<1h"] == [pytest.approx((25 + 50) / 2)]
+    untrusted = [row | {"is_trusted": False} for row in rows]
+    assert odds(compared(untrusted)["1"]) == (None, 1.5)
+    assert {row["odds_move"] for row in buckets(untrusted)} == {None}
+    closed = compared([*rows[1:], rows[0] | {"captured_at": before(hours=1)}])["1"]
+    assert (odds(closed), closed["is_trusted"]) == ((2.0, 9.0), False), "the closing is what it is, and marked"
+
+
 def test_a_market_closes_with_its_last_available_state() -> None:
     """A state that is taken away at the kick-off, or long before it, is the closing one; its time is when it began."""
     rows = [home(before(days=2), "1.50"), home(before(hours=9), "1.60"), home(before(hours=3), "1.60", gone=True)]
