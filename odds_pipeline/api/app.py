@@ -9,12 +9,13 @@ from importlib.metadata import version
 from typing import Any
 
 import anyio.to_thread
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, Response
 
 from odds_pipeline.api import events, history, operations, refreshes
 from odds_pipeline.api.conditional import Conditional
+from odds_pipeline.api.parameters import require_once
 from odds_pipeline.api.problems import PROBLEM_SCHEMA, answer_with_problems
 from odds_pipeline.api.service import Service
 
@@ -39,6 +40,7 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_threads,
+        dependencies=[Depends(require_once)],
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service

@@ -7,11 +7,13 @@ makes sense as a whole is for the questions themselves (``BadQuestion``).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Path
+from fastapi import Path, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -107,6 +109,25 @@ _Line = Annotated[
     Maybe[Annotated[str, StringConstraints(pattern=_LINE)]],
     Field(description="only this line; none: markets without one; left out: all", examples=["2.5"]),
 ]
+
+
+def require_once(request: Request) -> None:
+    """Refuse a parameter that was given more than once and has one value: which was meant nobody knows.
+
+    What may be repeated is what the document says is a list.
+    """
+    operations = request.app.openapi()["paths"].get(request.scope["route"].path, {})
+    parameters = operations.get(request.method.lower(), {}).get("parameters", [])
+    single = {told["name"] for told in parameters if told["in"] == "query" and told["schema"].get("type") != "array"}
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = [(name, times) for name, times in given.items() if times > 1 and name in single]
+    if repeated:
+        raise RequestValidationError(
+            [
+                {"loc": ("query", name), "type": "repeated", "msg": f"given {times} times; it has one value"}
+                for name, times in repeated
+            ]
+        )
 
 
 class NoParameters(BaseModel):

@@ -79,6 +79,20 @@ def test_what_is_no_parameter_is_refused_with_its_place(api: Api, query: str, wh
     assert document["detail"] == f"{where}: {error['message']}"
 
 
+def test_what_has_one_value_is_given_once(api: Api) -> None:
+    moments = ["2026-11-20T12:00:00Z", "2026-11-20T13:00:00Z"]
+    document = problem(api.get("/moments", moment=moments, limit=["1", "1"], bookmaker=["betpawa", "bet9ja"]), 422)
+    assert document["type"] == "urn:odds-pipeline:invalid-parameters"
+    assert document["errors"] == [
+        {"where": f"query.{name}", "message": "given 2 times; it has one value"} for name in ("moment", "limit")
+    ]
+    path = f"/events/{api.world.events['derby']}/odds"
+    (error,) = problem(api.get(path, market=["3743", "5000"]), 422)["errors"]
+    assert error["where"] == "query.market", "of a history there is one market"
+    assert problem(api.client.get("/events?colour=red&colour=blue"), 422)["errors"][0]["where"] == "query.colour"
+    assert api.get("/?a=1&a=2").status_code == 200
+
+
 @pytest.mark.parametrize("line", ["2,5", "2.1234", "12345678", "NaN", "1e3", "", "Infinity", "٢"])
 def test_a_line_is_a_decimal_as_it_is_stored(api: Api, line: str) -> None:
     document = problem(api.get("/events/1/odds", market="5000", line=line), 422)
