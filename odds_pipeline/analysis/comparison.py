@@ -10,12 +10,12 @@ from typing import NamedTuple
 import polars as pl
 
 from odds_pipeline.analysis.asked import require_window
+from odds_pipeline.analysis.bookmaker_order import bookmakers_in_order
 from odds_pipeline.analysis.errors import BadQuestion
 from odds_pipeline.analysis.known import require_seen, require_words
 from odds_pipeline.analysis.moments import Scope, at
 from odds_pipeline.analysis.source import OddsSource
 from odds_pipeline.clock import require_utc
-from odds_pipeline.database.listings import CANONICAL_BOOKMAKER
 from odds_pipeline.days.read import ANY_LINE, Wanted, history, state_at
 from odds_pipeline.days.wanted import AnyLine
 from odds_pipeline.odds.comparison import COMPARISON, MOVES, compared, rounds
@@ -64,7 +64,7 @@ def compare(
     """
     scope = Scope(event_ids=[event_id], bookmakers=bookmakers, betpawa_market_ids=betpawa_market_ids, line=line)
     states = at(source, scope, now if moment is None else moment)
-    return Comparison(compared(states.rows, CANONICAL_BOOKMAKER), states.unimported)
+    return Comparison(compared(states.rows, bookmakers_in_order(source)), states.unimported)
 
 
 def moves(

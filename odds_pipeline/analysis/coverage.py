@@ -140,9 +140,8 @@ def _counted(listed: pl.DataFrame, *by: str, **further: pl.Expr) -> pl.DataFrame
         **further,
     )
     bookmakers = (
-        listed.group_by(*by, "bookmaker_slug")
+        listed.group_by(*by, "bookmaker_slug", maintain_order=True)
         .agg(events=pl.col("event_id").n_unique().cast(pl.Int64))
-        .sort("bookmaker_slug")
         .group_by(*by, maintain_order=True)
         .agg(bookmakers=pl.struct("bookmaker_slug", "events"))
     )
@@ -177,7 +176,8 @@ _LISTED_SQL = _CHOSEN + sql.SQL("""
     FROM listed
     JOIN tournaments AS tournament ON tournament.id = listed.tournament_id
     JOIN bookmakers AS bookmaker ON bookmaker.id = listed.bookmaker_id
-""")
+    ORDER BY bookmaker.slug <> {canonical}, bookmaker.id
+""").format(canonical=CANONICAL_BOOKMAKER)
 
 _MAPPED_SQL = _CHOSEN + sql.SQL("""
     , counted AS (

@@ -14,6 +14,7 @@ import polars as pl
 import psycopg
 
 from odds_pipeline.analysis.asked import require_bookmakers, require_window
+from odds_pipeline.analysis.bookmaker_order import in_order
 from odds_pipeline.analysis.current import reading
 from odds_pipeline.analysis.errors import BadQuestion
 from odds_pipeline.analysis.headline import HEADLINE
@@ -41,10 +42,12 @@ __all__ = [
     "TO_KICKOFF",
     "TowardsKickoff",
     "opening_closing",
+    "summed_to_kickoff",
     "time_to_kickoff",
     "time_to_kickoff_rows",
 ]
 
+_MARKETS = ("event_id", "betpawa_market_id", "line", "bookmaker_slug")
 _INSTANT = timedelta(microseconds=1)
 _NO_ROWS = pl.DataFrame(schema=dict(ODDS_ROWS))
 
@@ -90,7 +93,13 @@ def time_to_kickoff(
         bookmakers=bookmakers,
         now=now,
     )
-    return TowardsKickoff(kickoff.to_kickoff(rows, by), unimported)
+    return TowardsKickoff(summed_to_kickoff(source, rows, by), unimported)
+
+
+def summed_to_kickoff(source: OddsSource, rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """The rows of ``time_to_kickoff_rows`` summed up in ``TO_KICKOFF``, by names of ``GROUPINGS``."""
+    groups = (column for columns in GROUPINGS.values() for column in columns)
+    return in_order(source, kickoff.to_kickoff(rows, by), *groups)
 
 
 def time_to_kickoff_rows(
@@ -117,7 +126,8 @@ def time_to_kickoff_rows(
     """
     choice = _Choice(kickoff_since, kickoff_until, markets, event_ids, tournament_id, bookmakers)
     found = _find(source, choice, require_utc(now))
-    return TowardsKickoff(kickoff.bucket_rows(found.rows, found.events, found.kickoffs, now=now), found.unimported)
+    rows = kickoff.bucket_rows(found.rows, found.events, found.kickoffs, now=now)
+    return TowardsKickoff(in_order(source, rows, *_MARKETS), found.unimported)
 
 
 def opening_closing(
@@ -137,7 +147,8 @@ def opening_closing(
     """
     choice = _Choice(kickoff_since, kickoff_until, markets, event_ids, tournament_id, bookmakers)
     found = _find(source, choice, require_utc(now))
-    return TowardsKickoff(kickoff.opening_closing(found.rows, found.events, found.kickoffs, now=now), found.unimported)
+    rows = kickoff.opening_closing(found.rows, found.events, found.kickoffs, now=now)
+    return TowardsKickoff(in_order(source, rows, *_MARKETS), found.unimported)
 
 
 class _Choice(NamedTuple):

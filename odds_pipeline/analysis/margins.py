@@ -12,7 +12,7 @@ from odds_pipeline.analysis.odds_history import ODDS_POINTS, MarketChoice, odds_
 from odds_pipeline.analysis.source import OddsSource
 from odds_pipeline.odds.margin import MARGIN_COLUMNS, with_margin
 
-#: One row per point of a market's odds history, by market and ``at``.
+#: One row per point of a market's odds history, in its order.
 MARGIN_POINTS: Mapping[str, pl.DataType | type[pl.DataType]] = {
     **{name: ODDS_POINTS[name] for name in ("at", "point", "event_id", "bookmaker_slug")},
     **{name: ODDS_POINTS[name] for name in ("betpawa_market_id", "betpawa_market_name", "line")},

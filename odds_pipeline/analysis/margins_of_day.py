@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from odds_pipeline.analysis.bookmaker_order import in_order
 from odds_pipeline.analysis.errors import BadQuestion
 from odds_pipeline.analysis.headline import HEADLINE
 from odds_pipeline.analysis.source import OddsSource
@@ -18,7 +19,7 @@ from odds_pipeline.days.read import ODDS_ROWS, Wanted, history, state_at
 from odds_pipeline.odds.margin import with_margin
 from odds_pipeline.odds.observation import LINE, UTC_MICROSECONDS
 
-#: One row per moment, market, line and bookmaker. ``markets`` = ``with_margin`` + the markets in ``missing``.
+#: One row per moment, market, line and bookmaker, in this order. ``markets`` = ``with_margin`` + those in ``missing``.
 MARGINS_OF_DAY: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "at": UTC_MICROSECONDS,
     "betpawa_market_id": pl.String,
@@ -81,7 +82,7 @@ def margins_of_day(
     if (last := min(end, now)) > moments[-1]:
         moments.append(last)
     return MarginsOfDay(
-        _summed(with_margin(_on_offer(states)), moments),
+        in_order(source, _summed(with_margin(_on_offer(states)), moments), "at", *_SERIES),
         changes=states.filter(pl.col("captured_at") >= begin).height,
         unimported=sorted({day for _, unimported in parts for day in unimported}),
     )
@@ -147,6 +148,5 @@ def _summed(states: pl.DataFrame, moments: list[datetime]) -> pl.DataFrame:
         )
         .join(missing, on=by, how="left", nulls_equal=True)
         .with_columns(pl.col("missing").fill_null([]))
-        .sort(by)
         .select(pl.col(name).cast(kind) for name, kind in MARGINS_OF_DAY.items())
     )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from odds_pipeline.analysis.asked import require_window
+from odds_pipeline.analysis.bookmaker_order import in_order
 from odds_pipeline.analysis.freshness import with_freshness
 from odds_pipeline.analysis.known import of_known_bookmakers, require_seen, require_words
 from odds_pipeline.analysis.source import OddsSource
@@ -23,7 +24,7 @@ from odds_pipeline.odds.shown import ODDS_ROWS
 
 __all__ = ["ANY_LINE", "ODDS_POINTS", "MarketChoice", "OddsHistory", "odds_history"]
 
-#: One row per point of a market's history, by market and ``at``.
+#: One row per point of a market's history, by line (none first), bookmaker and ``at``.
 ODDS_POINTS: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "at": UTC_MICROSECONDS,
     "point": pl.String,
@@ -94,9 +95,9 @@ def odds_history(
     require_seen(source, wanted, points)
     confirmed = _confirmed(source, points, until - _SMALLEST)
     return OddsHistory(
-        pl.concat([points, confirmed], how="diagonal")
-        .sort("market_id", "at")
-        .select(pl.col(name).cast(kind) for name, kind in ODDS_POINTS.items()),
+        in_order(
+            source, pl.concat([points, confirmed], how="diagonal"), "line", "bookmaker_slug", "market_id", "at"
+        ).select(pl.col(name).cast(kind) for name, kind in ODDS_POINTS.items()),
         sorted({*opening.unimported, *changes.unimported}),
     )
 

@@ -11,8 +11,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from odds_pipeline.analysis.bookmaker_order import in_order
 from odds_pipeline.analysis.headline import HEADLINE
-from odds_pipeline.analysis.kickoff import TO_KICKOFF, time_to_kickoff_rows
+from odds_pipeline.analysis.kickoff import TO_KICKOFF, summed_to_kickoff, time_to_kickoff_rows
 from odds_pipeline.analysis.margins_of_day import MARGINS_OF_DAY, margins_of_day
 from odds_pipeline.analysis.meanings import MEANINGS
 from odds_pipeline.analysis.source import OddsSource, open_source
@@ -24,7 +25,7 @@ from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
 from odds_pipeline.metadata import HISTORY, MARGINS, OWNERS, TIME_TO_KICKOFF, frame_columns, picture, sample
-from odds_pipeline.odds.kickoff import BUCKETS, to_kickoff
+from odds_pipeline.odds.kickoff import BUCKETS
 from odds_pipeline.settings import Settings
 
 _A_DAY = timedelta(days=1)
@@ -138,31 +139,30 @@ def _margins(source: OddsSource, day: date, now: datetime) -> Mapping[str, Any]:
     chart = margins_of_day_chart(
         rows, heading=f"Margins on {day}", note=f"Mean over events, until {until:%d %b %H:%M} UTC"
     )
-    of_result = rows.filter(_is_result()).group_by("bookmaker_slug").agg(pl.col("margin").mean()).sort("bookmaker_slug")
+    of_result = rows.filter(_is_result()).group_by("bookmaker_slug", maintain_order=True).agg(pl.col("margin").mean())
+    by_series = in_order(source, rows, "betpawa_market_id", "line", "bookmaker_slug", "at")
     return {
         "dagster/partition_row_count": rows.height,
         "chart": picture(png(chart), f"Mean margins of the headline markets on {day}, by hour and bookmaker"),
         **_numbers(of_result, "margin_1x2", "margin"),
         "changes": changes,
         "until": dg.MetadataValue.timestamp(until),
-        "markets": sample(_by_market(rows).iter_rows(named=True)),
+        "markets": sample(_by_market(by_series).iter_rows(named=True)),
         **_not_imported(unimported),
     }
 
 
 def _by_market(rows: pl.DataFrame) -> pl.DataFrame:
-    """The day of each market and bookmaker: the mean over its moments, and how it stood at the last of them."""
+    """The day of each market and bookmaker: the mean over its moments, and how it stood at the last of them.
+
+    ``rows``: by market, bookmaker and ``at``.
+    """
     why = pl.format("{} {}", pl.element().struct.field("markets"), pl.element().struct.field("margin_missing"))
-    return (
-        rows.sort("at")
-        .group_by(_market(), pl.col("bookmaker_slug").alias("bookmaker"), maintain_order=True)
-        .agg(
-            mean_margin=pl.col("margin").mean().round(3),
-            last_margin=pl.col("margin").last().round(3),
-            events=pl.col("markets").last(),
-            without=pl.col("missing").last().list.eval(why),
-        )
-        .sort("market", "bookmaker")
+    return rows.group_by(_market(), pl.col("bookmaker_slug").alias("bookmaker"), maintain_order=True).agg(
+        mean_margin=pl.col("margin").mean().round(3),
+        last_margin=pl.col("margin").last().round(3),
+        events=pl.col("markets").last(),
+        without=pl.col("missing").last().list.eval(why),
     )
 
 
@@ -172,10 +172,10 @@ def _time_to_kickoff(source: OddsSource, day: date, now: datetime) -> Mapping[st
     )
     if markets.is_empty():
         raise NothingToReport(f"no match with odds is known that kicks off on {day}{_lacking(unimported)}")
-    rows = to_kickoff(markets, ("betpawa_market_id", "line", "bookmaker_slug"))
+    rows = summed_to_kickoff(source, markets, ("betpawa_market_id", "line", "bookmaker_slug"))
     events = markets["event_id"].n_unique()
     chart = kickoff_chart(rows, heading=f"Towards kick-off, matches of {day}", note=f"{events:,} matches")
-    last_hour = rows.filter(_is_result() & (pl.col("bucket") == "<1h")).sort("bookmaker_slug")
+    last_hour = rows.filter(_is_result() & (pl.col("bucket") == "<1h"))
     return {
         "dagster/partition_row_count": rows.height,
         "chart": picture(png(chart), f"Margins and moves of the odds towards kick-off, matches of {day}"),

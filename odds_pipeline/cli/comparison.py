@@ -10,6 +10,7 @@ import polars as pl
 import typer
 
 from odds_pipeline.analysis import comparison
+from odds_pipeline.analysis.bookmaker_order import bookmakers_in_order
 from odds_pipeline.analysis.headline import headline_place
 from odds_pipeline.analysis.market_names import market_ids_of
 from odds_pipeline.cli.answers import cell, line_word, more, price, print_rows, print_table
@@ -60,11 +61,12 @@ def compare(
             bookmakers=bookmakers,
             now=asked.now,
         )
+        known = bookmakers_in_order(asked.source)
     if as_json:
         print_rows(answer.rows)
     else:
-        offers = answer.rows["prices"].explode().struct.field("bookmaker_slug").drop_nulls()
-        slugs = offers.unique().sort().to_list()
+        offering = set(answer.rows["prices"].explode().struct.field("bookmaker_slug"))
+        slugs = [slug for slug in known if slug in offering]
         # An outcome that one bookmaker has alone compares with nothing.
         ordered = sorted(
             answer.rows.iter_rows(named=True),

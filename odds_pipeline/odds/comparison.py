@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -64,17 +64,17 @@ MOVES: Mapping[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
-def compared(states: pl.DataFrame, canonical: str) -> pl.DataFrame:
+def compared(states: pl.DataFrame, bookmakers: Sequence[str]) -> pl.DataFrame:
     """The prices of each outcome side by side, in ``COMPARISON``.
 
     ``states``: one row per market of a bookmaker, in the columns of ``ODDS_ROWS`` with ``last_confirmed_at`` and
-    ``is_stale``. ``canonical``: the bookmaker that the others are measured by. Outcomes meet by their key within
-    (event, market, line).
+    ``is_stale``. ``bookmakers``: all that there are, in the order in which they stand; the first is the canonical one,
+    that the others are measured by. Outcomes meet by their key within (event, market, line).
 
-    - ``prices``: of every bookmaker that has the outcome, by slug. ``is_active``: it can be bet on, so the market is
+    - ``prices``: of every bookmaker that has the outcome. ``is_active``: it can be bet on, so the market is
       available and the outcome not suspended; else ``odds`` is the last price.
-    - ``best_odds``, ``best_bookmakers``: the highest price that can be bet on, and all who offer it, by slug; null and
-      none when nobody does.
+    - ``best_odds``, ``best_bookmakers``: the highest price that can be bet on, and all who offer it; null and none
+      when nobody does.
     - ``betpawa_odds``: the canonical bookmaker's price, null while it cannot be bet on. ``difference`` is odds less
       that, ``difference_percent`` the same in percent of it; both null unless both prices can be bet on.
 
@@ -83,10 +83,12 @@ def compared(states: pl.DataFrame, canonical: str) -> pl.DataFrame:
     """
     odds = pl.col("odds")
     is_active = pl.col("is_active") & ~pl.col("is_unavailable") & odds.is_not_null()
+    place = {slug: place for place, slug in enumerate(bookmakers)}
+    rank = pl.col("bookmaker_slug").replace_strict(place, default=len(place), return_dtype=pl.Int64)
     prices = (
         _with_places(_one_each(states), "is_unavailable", "last_confirmed_at", "is_stale")
-        .with_columns(is_active=is_active, is_other=pl.col("bookmaker_slug") != canonical)
-        .sort("is_other", "bookmaker_slug", "place")
+        .with_columns(is_active=is_active, bookmaker=rank, is_other=rank > 0)
+        .sort("bookmaker", "place")
     )
     measure = prices.filter(~pl.col("is_other") & pl.col("is_active")).select(*_OUTCOME, betpawa_odds=odds)
     difference = pl.when("is_active").then(odds - pl.col("betpawa_odds"))
@@ -100,8 +102,8 @@ def compared(states: pl.DataFrame, canonical: str) -> pl.DataFrame:
         .group_by(_OUTCOME, maintain_order=True)
         .agg(
             pl.col("betpawa_market_name", "name", "best_odds", "betpawa_odds", "is_other", "place").first(),
-            prices=pl.struct(_fields(COMPARISON["prices"])).sort_by("bookmaker_slug"),
-            best_bookmakers=pl.col("bookmaker_slug").filter("is_best").sort(),
+            prices=pl.struct(_fields(COMPARISON["prices"])),
+            best_bookmakers=pl.col("bookmaker_slug").filter("is_best"),
         )
         .sort("event_id", "betpawa_market_id", "line", "is_other", "place", "key")
         .select(pl.col(name).cast(kind) for name, kind in COMPARISON.items())

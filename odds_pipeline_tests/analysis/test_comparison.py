@@ -56,9 +56,9 @@ def test_now_every_outcome_has_its_best_price(world: HandMade) -> None:
 def test_every_price_says_how_far_it_is_from_betpawas_and_how_fresh(world: HandMade) -> None:
     """bet9ja has failed since cycle 4."""
     assert derby(world)["3743", None, "1"]["prices"] == [
-        price(N, "1.88", "-0.02", -2 / 1.9, confirmed_at=moment(3, N), is_stale=is_stale_at_now(world)),
         price(P, "1.9", "0", 0, confirmed_at=moment(6, P)),
         price(S, "1.92", "0.02", 2 / 1.9, confirmed_at=moment(6, S)),
+        price(N, "1.88", "-0.02", -2 / 1.9, confirmed_at=moment(3, N), is_stale=is_stale_at_now(world)),
     ]
 
 
@@ -89,11 +89,11 @@ def test_a_past_moment_is_compared_as_it_was(world: HandMade) -> None:
     then = derby(world, CYCLES[1])
     home = then["3743", None, "1"]
     assert [(each["bookmaker_slug"], each["odds"]) for each in home["prices"]] == [
-        (N, Decimal("1.98")),
         (P, Decimal(2)),
         (S, Decimal("2.05")),
+        (N, Decimal("1.98")),
     ]
-    assert [each["last_confirmed_at"] for each in home["prices"]] == [moment(1, N), moment(1, P), moment(1, S)]
+    assert [each["last_confirmed_at"] for each in home["prices"]] == [moment(1, P), moment(1, S), moment(1, N)]
     assert then["5000", Decimal("2.5"), "Under"]["best_bookmakers"] == [N]
 
 

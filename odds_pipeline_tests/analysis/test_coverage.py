@@ -44,9 +44,9 @@ def test_matches_on_offer_are_counted_by_tournament_and_country(world: HandMade)
     ]
     assert found.tournaments["bookmakers"].to_list() == [
         [
-            {"bookmaker_slug": "bet9ja", "events": 1},
             {"bookmaker_slug": "betpawa", "events": 1},
             {"bookmaker_slug": "sportybet", "events": 2},
+            {"bookmaker_slug": "bet9ja", "events": 1},
         ],
         [{"bookmaker_slug": "betpawa", "events": 1}, {"bookmaker_slug": "sportybet", "events": 1}],
     ]
@@ -131,7 +131,7 @@ def test_a_match_counts_once_however_often_it_is_listed(database: Database) -> N
     found = coverage(source_of(database), now=NOW)
     assert counts(found.total) == [(1, 1, 0, 0)]
     assert found.total["bookmakers"].to_list() == [
-        [{"bookmaker_slug": "bet9ja", "events": 1}, {"bookmaker_slug": "betpawa", "events": 1}]
+        [{"bookmaker_slug": "betpawa", "events": 1}, {"bookmaker_slug": "bet9ja", "events": 1}]
     ]
     assert found.mapped.select("bookmaker_slug", "markets").rows() == [("betpawa", 1), ("sportybet", 0), ("bet9ja", 1)]
     assert found.mapped["mapped_share"].to_list() == [100, None, 100]

@@ -52,12 +52,12 @@ def test_each_bookmaker_has_its_buckets(world: HandMade) -> None:
     names = ("bookmaker_slug", "bucket", "events", "markets", "changes", "mean_margin", "mean_odds_move")
     bet9jas = (margin(1.88, 3.45, 4.05), move((1.98, 1.88), (3.35, 3.45), (3.75, 4.05)))
     assert told.rows.select(names).rows() == [
-        (N, "6-24h", 1, 1, 1, *bet9jas),
-        (N, "1-6h", 1, 1, 0, *bet9jas),
         (P, "6-24h", 1, 1, 0, margin(2.00, 3.40, 3.80), 0),
         (P, "1-6h", 1, 1, 1, margin(1.90, 3.50, 4.10), move((2.00, 1.90), (3.40, 3.50), (3.80, 4.10))),
         (S, "6-24h", 1, 1, 0, margin(2.05, 3.30, 3.70), 0),
         (S, "1-6h", 1, 1, 1, margin(1.92, 3.40, 4.00), move((2.05, 1.92), (3.30, 3.40), (3.70, 4.00))),
+        (N, "6-24h", 1, 1, 1, *bet9jas),
+        (N, "1-6h", 1, 1, 0, *bet9jas),
     ]
     assert set(told.rows.select("betpawa_market_id", "betpawa_market_name", "line", "tournament").rows()) == {
         ("3743", "1X2 - FT", None, None)
@@ -150,9 +150,9 @@ def test_at_an_earlier_now_nothing_later_is_known(world: HandMade) -> None:
     then = moment(2, S)
     told = time_to_kickoff_rows(world.source, event_ids=[world.events["derby"]], markets=[RESULT], now=then).rows
     assert told.select("bookmaker_slug", "bucket", "bucket_end", "changes").rows() == [
-        (N, "6-24h", then, 0),
         (P, "6-24h", then, 0),
         (S, "6-24h", then, 0),
+        (N, "6-24h", then, 0),
     ]
     early = time_to_kickoff_rows(world.source, **EVERY, now=NOW - timedelta(days=3))
     assert early.rows.is_empty()

@@ -52,12 +52,12 @@ def test_the_mean_margin_stands_at_each_full_hour_and_now(world: HandMade) -> No
     found = margins_of_day(world.source, DAY, now=NOW)
     assert found.rows.schema == pl.Schema(dict(MARGINS_OF_DAY))
     assert of_market(found.rows, "3743") == [
-        (NOON, "bet9ja", 1, 1, 6.868355, []),
         (NOON, "betpawa", 3, 3, 7.040548, []),
         (NOON, "sportybet", 3, 3, 6.784295, []),
-        (NOW, "bet9ja", 1, 1, 6.868355, []),
+        (NOON, "bet9ja", 1, 1, 6.868355, []),
         (NOW, "betpawa", 3, 2, 6.963292, GONE),
         (NOW, "sportybet", 3, 3, 6.748872, []),
+        (NOW, "bet9ja", 1, 1, 6.868355, []),
     ]
     assert found.rows.filter(pl.col("betpawa_market_id") == "3743")["betpawa_market_name"].unique().to_list() == [
         "1X2 - FT"
@@ -72,12 +72,12 @@ def test_a_market_without_a_margin_says_why(world: HandMade) -> None:
     """
     rows = margins_of_day(world.source, DAY, now=NOW).rows
     assert of_market(rows, "5000") == [
-        (NOON, "bet9ja", 1, 1, 5.555556, []),
         (NOON, "betpawa", 1, 1, 5.336105, []),
         (NOON, "sportybet", 1, 1, 5.40623, []),
-        (NOW, "bet9ja", 1, 0, None, GONE),
+        (NOON, "bet9ja", 1, 1, 5.555556, []),
         (NOW, "betpawa", 1, 1, 5.336105, []),
         (NOW, "sportybet", 1, 1, 5.40623, []),
+        (NOW, "bet9ja", 1, 0, None, GONE),
     ]
     assert rows.filter(pl.col("betpawa_market_id") == "5000")["line"].unique().to_list() == [Decimal("2.5")]
     suspended = [{"margin_missing": "inactive_outcome", "markets": 1}]
@@ -100,7 +100,7 @@ def test_what_was_gone_before_the_day_began_does_not_count(world: HandMade) -> N
     assert of_market(found.rows, "3743") == [
         (at, slug, markets, markets, margin, [])
         for at in hours
-        for slug, markets, margin in [("bet9ja", 1, 6.868355), ("betpawa", 2, 6.963292), ("sportybet", 3, 6.748872)]
+        for slug, markets, margin in [("betpawa", 2, 6.963292), ("sportybet", 3, 6.748872), ("bet9ja", 1, 6.868355)]
     ]
     assert {slug for _, slug, *_ in of_market(found.rows, "5000")} == {"betpawa", "sportybet"}
     assert found.changes == 0

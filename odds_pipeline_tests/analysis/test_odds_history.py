@@ -112,6 +112,22 @@ def test_a_market_without_a_line_is_not_the_market_with_any(world: HandMade) -> 
     assert odds_history(world.source, MarketChoice(event_id, "5000", None), now=NOW).points.is_empty()
 
 
+def test_lines_stand_one_after_another_each_with_its_bookmakers_in_their_order(world: HandMade) -> None:
+    """bet9ja has the smaller name and the greater id."""
+    choice = MarketChoice(world.events["derby"], "5000")
+    for points in (
+        odds_history(world.source, choice, now=NOW).points,
+        margin_history(world.source, choice, now=NOW).points,
+    ):
+        assert list(dict.fromkeys(points.select("line", "bookmaker_slug").rows())) == [
+            (Decimal("2.5"), P),
+            (Decimal("2.5"), S),
+            (Decimal("2.5"), N),
+            (Decimal("3.5"), P),
+        ]
+        assert points.equals(points.sort("line", "market_id", "at"))
+
+
 def test_a_margin_stands_beside_each_point_or_the_reason_why_not(world: HandMade) -> None:
     told = margin_history(world.source, MarketChoice(world.events["derby"], BOTH_TO_SCORE[0]), now=NOW)
     assert dict(told.points.schema) == dict(MARGIN_POINTS)

@@ -174,9 +174,9 @@ def test_an_empty_answer_says_what_is_missing(world: HandMade) -> None:
 
 def test_comparison_names_the_best_price_and_the_difference_to_betpawas(world: HandMade) -> None:
     shown = {(row[0], row[1], row[2]): row[3:] for row in cells(answered("compare", world.events["derby"]))}
-    assert shown["1X2 - FT", "", "1"] == ["1.88 (-1.1)*", "1.90", "1.92 (+1.1)", "1.92", "sportybet"]
-    assert shown["1X2 - FT", "", "2"] == ["4.05 (-1.2)*", "4.10", "4.00 (-2.4)", "4.10", "betpawa"]
-    assert shown["Both Teams To Score - FT", "", "No"] == ["", "-", "2.05", "2.05", "sportybet"]
+    assert shown["1X2 - FT", "", "1"] == ["1.90", "1.92 (+1.1)", "1.88 (-1.1)*", "1.92", "sportybet"]
+    assert shown["1X2 - FT", "", "2"] == ["4.10", "4.00 (-2.4)", "4.05 (-1.2)*", "4.10", "betpawa"]
+    assert shown["Both Teams To Score - FT", "", "No"] == ["-", "2.05", "", "2.05", "sportybet"]
     markets = list(dict.fromkeys(key[:2] for key in shown))
     assert markets[:2] == [("1X2 - FT", ""), ("Total Score Over/Under - FT", "2.5")], "headline markets come first"
 
@@ -185,7 +185,7 @@ def test_a_comparison_without_betpawa_says_why_it_has_no_differences(world: Hand
     two = ["--bookmaker", "bet9ja", "--bookmaker", "sportybet", "--market", "1x2 - ft"]
     told = answered("compare", world.events["derby"], *two)
     assert "no differences, because betPawa is not among the bookmakers that offered this" in " ".join(told.split())
-    assert cells(told)[0] == ["1X2 - FT", "1", "1.88*", "1.92", "1.92", "sportybet"]
+    assert cells(told)[0] == ["1X2 - FT", "1", "1.92", "1.88*", "1.92", "sportybet"]
     assert "Nothing of this had been offered" in answered("compare", world.events["derby"], "--line", "7.5")
 
 

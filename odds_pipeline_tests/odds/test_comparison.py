@@ -44,7 +44,7 @@ def offer(
 def best(*rows: Row) -> list[dict[str, Any]]:
     """The outcomes compared; how fresh prices are is told of each and changes nothing."""
     states = frame(rows).with_columns(last_confirmed_at="captured_at", is_stale=pl.col("bookmaker_slug") == "bet9ja")
-    found = compared(states, "betpawa")
+    found = compared(states, list(MARKET_IDS))
     assert found.schema == pl.Schema(dict(COMPARISON))
     return found.to_dicts()
 
@@ -86,18 +86,18 @@ def test_an_outcome_has_its_best_price_and_every_difference_to_betpawa() -> None
         ["sportybet"],
         Decimal(2),
     )
-    assert (away["best_odds"], away["best_bookmakers"]) == (Decimal("1.8"), ["bet9ja", "betpawa"]), "ties are named"
-    assert [each["bookmaker_slug"] for each in home["prices"]] == ["bet9ja", "betpawa", "sportybet"]
+    assert (away["best_odds"], away["best_bookmakers"]) == (Decimal("1.8"), ["betpawa", "bet9ja"]), "ties are named"
+    assert [each["bookmaker_slug"] for each in home["prices"]] == ["betpawa", "sportybet", "bet9ja"]
     assert [(each["difference"], each["difference_percent"]) for each in home["prices"]] == [
-        (Decimal("-0.1"), pytest.approx(-5)),
         (Decimal(0), 0),
         (Decimal("0.1"), pytest.approx(5)),
+        (Decimal("-0.1"), pytest.approx(-5)),
     ]
     assert price(away, "sportybet")["difference_percent"] == pytest.approx(-5)
     assert [(each["last_confirmed_at"], each["is_stale"]) for each in home["prices"]] == [
+        (NOON, False),
+        (NOON, False),
         (NOON, True),
-        (NOON, False),
-        (NOON, False),
     ]
     words = ("event_id", "betpawa_market_id", "betpawa_market_name", "line", "key", "name")
     assert [home[name] for name in words] == [1, "3743", "name of 3743", None, "1", "name 1"]

@@ -15,7 +15,7 @@ from odds_pipeline.odds.comparison import compared, rounds
 from odds_pipeline_tests.odds.states_by_hand import Row, frame, state
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-BOOKMAKERS = ("bet9ja", "betpawa", "sportybet")
+BOOKMAKERS = ("betpawa", "sportybet", "bet9ja")
 LINES = (None, Decimal("2.5"))
 PRICES = ("1.50", "2.00", "2.40", ("1.50",), ("2.00",), None)
 
@@ -63,15 +63,15 @@ def test_the_best_price_is_the_highest_that_can_be_bet_on(rows: list[Row]) -> No
         ours = open_to_bets.get("betpawa")
         expected[outcome_key] = (
             best,
-            sorted(slug for slug, odds in open_to_bets.items() if odds == best),
+            sorted((slug for slug, odds in open_to_bets.items() if odds == best), key=BOOKMAKERS.index),
             ours,
             [
                 (slug, *offered[slug], None if ours is None or slug not in open_to_bets else open_to_bets[slug] - ours)
-                for slug in sorted(offered)
+                for slug in sorted(offered, key=BOOKMAKERS.index)
             ],
         )
     states = frame(last_states(rows)).with_columns(last_confirmed_at="captured_at", is_stale=pl.lit(False))
-    found = compared(states, "betpawa").to_dicts()
+    found = compared(states, BOOKMAKERS).to_dicts()
     assert {
         (row["line"], row["key"]): (
             row["best_odds"],
