@@ -17,6 +17,7 @@ from psycopg import sql
 
 from odds_pipeline.analysis.source import OddsSource
 from odds_pipeline.clock import require_utc
+from odds_pipeline.days.later_rows import markets_changed_since
 from odds_pipeline.odds.observation import UTC_MICROSECONDS
 
 #: What ``with_freshness`` adds.
@@ -141,21 +142,29 @@ def with_freshness(
     ``captured_at``; of an unavailable market its ``captured_at``. Stale: on offer, and not known to be confirmed within
     ``stale_after`` (``pipeline_settings``) before ``moment``. ``connection``: to ask on, instead of one of our own.
 
-    Raises ``ValueError`` for a moment without a time zone.
+    Raises ``ValueError`` for a moment without a time zone, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file
+    that is needed cannot be read.
     """
     moment = require_utc(moment)
     if connection is not None:
-        return _with_freshness(connection, rows, moment)
+        return _with_freshness(source, connection, rows, moment)
     with source.database.borrow() as borrowed:
-        return _with_freshness(borrowed, rows, moment)
+        return _with_freshness(source, borrowed, rows, moment)
 
 
-def _with_freshness(connection: psycopg.Connection, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+def _with_freshness(
+    source: OddsSource, connection: psycopg.Connection, rows: pl.DataFrame, moment: datetime
+) -> pl.DataFrame:
     available = rows.filter(~pl.col("is_unavailable"))
     if available.is_empty():
         return rows.with_columns(last_confirmed_at="captured_at", is_stale=pl.lit(value=False))
     listings = _listings(connection, available, moment)
     told = rows.join(listings, on=_LISTING, how="left", maintain_order="left")
+    # What was confirmed of a listing that is gone is the state that it had then, which another event's rows may tell.
+    gone = told.filter(~pl.col("is_unavailable"), pl.col("listing_id") == 0, pl.col("confirmed_at").is_not_null())
+    if not gone.is_empty():
+        changed = markets_changed_since(connection, source.archive, gone, moment)
+        told = told.with_columns(confirmed_at=pl.when(~pl.col("market_id").is_in(changed)).then("confirmed_at"))
     confirmed_at = pl.col("confirmed_at")
     suspects = listings.filter("may_have_own_sightings")["listing_id"].to_list()
     if suspects:
