@@ -8,8 +8,9 @@ from datetime import datetime
 import altair as alt
 import polars as pl
 
+from odds_pipeline.bookmakers.registry import REGISTRY
 from odds_pipeline.charts.ends import end_word, looks, with_end_marks
-from odds_pipeline.charts.panels import MOST_ROWS, left_out, line_word, market_of
+from odds_pipeline.charts.panels import MOST_ROWS, line_word, market_of
 from odds_pipeline.charts.rendering import (
     CATEGORIES,
     WIDTH,
@@ -41,19 +42,18 @@ def odds_history_chart(points: pl.DataFrame, *, heading: str, until: datetime, n
     every = _states(points)
     if every.is_empty():
         return nothing_to_show(title(heading, market_of(points), note), "There are no odds in this time.")
-    panels = every["panel"].unique(maintain_order=True)
+    lines_of_panels = _panels_by_line(every)
+    drawn_panels, drawn_lines = _that_fit(lines_of_panels)
     outcomes = _in_order(every)
     shown = outcomes.head(_MOST_OUTCOMES)
-    is_shown = pl.col("label").is_in(shown.to_list()) & pl.col("panel").is_in(panels.head(MOST_ROWS).to_list())
+    is_shown = pl.col("label").is_in(shown.to_list()) & pl.col("panel").is_in(drawn_panels)
     states = thinned(every.filter(is_shown), series=_SERIES, value="odds", state="state")
     begin, end = (states.select(edge).item() for edge in (pl.col("at").min(), pl.max_horizontal(pl.max("at"), until)))
     lines = pieces(states, series=_SERIES, value="odds", state="state", until=end)
     ends = states.group_by(_SERIES, maintain_order=True).last().drop_nulls("end")
     fields = ["at", "odds", "panel", "label", "state"]
     drawn = pl.concat([lines.select(*fields, "piece"), ends.select(*fields, "end")], how="diagonal")
-    return _drawn(
-        drawn, outcomes=shown.to_list(), panels=panels.head(MOST_ROWS).to_list(), time=(begin, end)
-    ).properties(
+    return _drawn(drawn, outcomes=shown.to_list(), panels=drawn_panels, time=(begin, end)).properties(
         title=title(
             heading,
             market_of(points),
@@ -61,7 +61,9 @@ def odds_history_chart(points: pl.DataFrame, *, heading: str, until: datetime, n
             f"the {len(shown)} outcomes with the lowest prices, of {len(outcomes)}"
             if len(outcomes) > len(shown)
             else "",
-            left_out(len(panels), "panels", most=MOST_ROWS),
+            f"the {drawn_lines} lines with the most even prices, of {len(lines_of_panels)}; give a line for one"
+            if len(lines_of_panels) > drawn_lines
+            else "",
             note,
         )
     )
@@ -102,6 +104,27 @@ def _states(points: pl.DataFrame) -> pl.DataFrame:
         )
         .drop_nulls("odds")
     )
+
+
+def _panels_by_line(states: pl.DataFrame) -> list[list[str]]:
+    """The panels of each line, betPawa's first; the lines by how far the last prices of their outcomes lie apart."""
+    last = states.sort("at").group_by(_SERIES).agg(pl.col("odds").last(), pl.col("panel").first())
+    apart = (
+        last.group_by(*_PANEL, "panel")
+        .agg(apart=pl.col("odds").max() - pl.col("odds").min())
+        .with_columns(pl.col("apart").cast(pl.Float64).mean().over("line"))
+    )
+    place = {slug: number for number, slug in enumerate(REGISTRY)}
+    rank = pl.col("bookmaker_slug").replace_strict(place, default=len(place), return_dtype=pl.Int64)
+    ordered = apart.sort("apart", "line", rank, "bookmaker_slug")
+    return ordered.group_by("line", maintain_order=True).agg("panel")["panel"].to_list()
+
+
+def _that_fit(lines: Sequence[Sequence[str]]) -> tuple[list[str], int]:
+    """The panels of the first lines that fit into the picture with all of their bookmakers, and how many lines."""
+    fitting = [number for number in range(1, len(lines) + 1) if sum(map(len, lines[:number])) <= MOST_ROWS]
+    count = max(fitting, default=1)
+    return [panel for line in lines[:count] for panel in line][:MOST_ROWS], count
 
 
 def _labels(each: pl.DataFrame) -> pl.DataFrame:

@@ -101,7 +101,7 @@ def test_the_axis_of_margins_says_true_values_for_each_line() -> None:
     assert len({words for _, words in ticks(picture)}) > 8, "an axis for each line"
 
 
-def test_each_bookmaker_and_line_has_a_panel_and_those_beyond_six_are_counted() -> None:
+def test_each_bookmaker_and_line_has_a_panel_and_lines_beyond_six_panels_are_counted() -> None:
     outcome = [("o", "Over", "1.90", True)]
     rows = [
         point(START, outcome, bookmaker_slug=slug, betpawa_market_id="5000", line=f"{line}.5")
@@ -113,7 +113,32 @@ def test_each_bookmaker_and_line_has_a_panel_and_those_beyond_six_are_counted() 
     assert [words for words in shown if ", line" in words] == [
         f"{slug}, line {line}.5" for line in range(3) for slug in ("betpawa", "sportybet")
     ]
-    assert "2 further panels are not drawn" in shown
+    assert "the 3 lines with the most even prices, of 4; give a line for one" in shown
+
+
+def test_lines_with_the_most_even_prices_are_drawn_whole_with_betpawa_first() -> None:
+    rows = [
+        point(
+            START,
+            [("o", "Over", over, True), ("u", "Under", under, True)],
+            bookmaker_slug=slug,
+            betpawa_market_id="5000",
+            line=line,
+        )
+        for line, over, under in (
+            ("0.5", "1.05", "9.00"),
+            ("1.5", "1.30", "3.20"),
+            ("2.5", "1.90", "1.92"),
+            ("3.5", "3.00", "1.35"),
+        )
+        for slug in ("bet9ja", "betpawa", "sportybet")
+    ]
+    several = pl.DataFrame(rows, schema={**CHANGES.schema, "line": pl.String}).cast(CHANGES.schema)
+    shown = texts(drawn(odds_history_chart(several, heading="Match", until=UNTIL)))
+    assert [words for words in shown if ", line" in words] == [
+        f"{slug}, line {line}" for line in ("2.5", "3.5") for slug in ("betpawa", "sportybet", "bet9ja")
+    ]
+    assert "the 2 lines with the most even prices, of 4; give a line for one" in shown
 
 
 def test_of_many_outcomes_those_with_the_lowest_prices_are_drawn() -> None:
