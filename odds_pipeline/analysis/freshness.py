@@ -4,6 +4,9 @@ A confirmation costs no row (I10), so only the newest is known to the second: it
 earlier moments the coverage of the cycles is asked. A cycle whose discovery was complete and that asked for everything
 either read a listing or proved it gone; where nothing failed of the listing, each of its markets that was still on
 offer was seen, not before the cycle's first answer. That is a lower bound: the state was at least as fresh.
+
+Stale is what the view ``market_odds_current`` calls so, at any moment: the listing's last answers failed, or its newest
+is too old. A market that is refused while its listing answers is not stale, though it was last seen long ago.
 """
 
 from __future__ import annotations
@@ -56,6 +59,27 @@ _CYCLE = sql.SQL(
     """
 )
 
+# When the newest answers of a listing by {moment} failed, as many as make it stale, newest first. Where something else
+# of the cycle failed, what was merely refused counts as failed: it may have. Where the listing's own count says that
+# too few failed, nobody needs to look.
+_FAILURES = sql.SQL(
+    """
+    SELECT array_agg(failed.occurred_at ORDER BY failed.occurred_at DESC) AS newest
+    FROM (
+        SELECT min(error.occurred_at) AS occurred_at
+        FROM scrape_errors AS error
+        WHERE error.event_bookmaker_id = asked.listing_id AND error.error_type <> 'integrity_error'
+          AND (SELECT coverage.failed > 0 FROM scrape_coverage AS coverage
+               WHERE (coverage.run_id, coverage.bookmaker_id) = (error.scrape_run_id, error.bookmaker_id))
+          AND (NOT asked.is_exact OR asked.failed_answers >= settings.stale_failures)
+        GROUP BY error.scrape_run_id
+        HAVING min(error.occurred_at) <= %(moment)s
+        ORDER BY occurred_at DESC LIMIT settings.stale_failures
+    ) AS failed
+    HAVING count(*) = settings.stale_failures
+    """
+)
+
 # A listing of an event that was cleaned up has no id: errors without one may be its own. It is known to have been ours
 # when one of our cycles wrote its newest row.
 _LISTINGS = (
@@ -64,7 +88,8 @@ _LISTINGS = (
     WITH asked AS MATERIALIZED (
         SELECT asked.slug, asked.external_event_id, asked.oldest_at, bookmaker.id AS bookmaker_id,
                coalesce(listing.id, 0) AS listing_id, coalesce(listing.created_at, asked.newest_at) AS known_since,
-               state.last_confirmed_at, coalesce(state.last_answer_at <= %(moment)s, false) AS is_exact,
+               state.last_confirmed_at, state.last_answer_at, state.failed_answers,
+               coalesce(state.last_answer_at <= %(moment)s, false) AS is_exact,
                CASE WHEN listing.id IS NOT NULL THEN state.first_confirmed_at
                     WHEN EXISTS (SELECT FROM scrape_coverage AS coverage WHERE coverage.run_id = asked.run_id
                                  AND coverage.bookmaker_id = bookmaker.id) THEN asked.newest_at
@@ -94,12 +119,18 @@ _LISTINGS = (
                SELECT FROM scrape_errors AS error
                WHERE error.event_bookmaker_id = asked.listing_id AND error.occurred_at >= newest.first_answer_at
            )) AS may_have_own_sightings,
-           settings.stale_after
+           CASE WHEN asked.is_exact THEN asked.last_answer_at END AS answered_at,
+           coalesce(asked.is_exact AND asked.failed_answers >= settings.stale_failures AND NOT EXISTS (
+               SELECT FROM scrape_errors AS error
+               WHERE error.event_bookmaker_id = asked.listing_id AND error.occurred_at > %(moment)s
+           ), false) AS is_failing,
+           failures.newest AS failures, settings.stale_after
     FROM asked
     CROSS JOIN pipeline_settings AS settings
     LEFT JOIN newest ON newest.bookmaker_id = asked.bookmaker_id
     LEFT JOIN troubled ON (troubled.bookmaker_id, troubled.listing_id) = (asked.bookmaker_id, asked.listing_id)
     LEFT JOIN LATERAL ({earlier}) AS earlier ON true
+    LEFT JOIN LATERAL ({failures}) AS failures ON true
     """
     )
     .format(
@@ -118,6 +149,7 @@ _LISTINGS = (
             """
             )
         ),
+        failures=_FAILURES,
     )
     .as_bytes()
 )
@@ -128,6 +160,9 @@ _LISTING_FACTS = {
     "listing_id": pl.Int32,
     "confirmed_at": UTC_MICROSECONDS,
     "may_have_own_sightings": pl.Boolean,
+    "answered_at": UTC_MICROSECONDS,
+    "is_failing": pl.Boolean,
+    "failures": pl.List(UTC_MICROSECONDS),
     "stale_after": pl.Duration("us"),
 }
 
@@ -139,8 +174,10 @@ def with_freshness(
 
     ``rows`` are states that held at ``moment``, in ``ODDS_ROWS`` or more. ``last_confirmed_at`` is never later than the
     truth: exact when nothing newer than ``moment`` was read of the listing, else a lower bound, at least the row's own
-    ``captured_at``; of an unavailable market its ``captured_at``. Stale: on offer, and not known to be confirmed within
-    ``stale_after`` (``pipeline_settings``) before ``moment``. ``connection``: to ask on, instead of one of our own.
+    ``captured_at``; of an unavailable market its ``captured_at``. Stale: on offer, and of its listing's answers by
+    ``moment`` the last ``stale_failures`` failed, or none is known to have been read within ``stale_after``
+    (both ``pipeline_settings``): never false where it was stale, as long as the errors of then are kept.
+    ``connection``: to ask on, instead of one of our own.
 
     Raises ``ValueError`` for a moment without a time zone, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file
     that is needed cannot be read.
@@ -165,6 +202,7 @@ def _with_freshness(
     if not gone.is_empty():
         changed = markets_changed_since(connection, source.archive, gone, moment)
         told = told.with_columns(confirmed_at=pl.when(~pl.col("market_id").is_in(changed)).then("confirmed_at"))
+    told = told.with_columns(is_stale=_is_stale(moment) & ~pl.col("is_unavailable"))
     confirmed_at = pl.col("confirmed_at")
     suspects = listings.filter("may_have_own_sightings")["listing_id"].to_list()
     if suspects:
@@ -172,12 +210,20 @@ def _with_freshness(
         told = told.join(sightings, on="market_id", how="left", maintain_order="left")
         confirmed_at = pl.coalesce("last_seen_at", "confirmed_at")
     last_confirmed_at = pl.max_horizontal("captured_at", pl.when(~pl.col("is_unavailable")).then(confirmed_at))
-    is_older = pl.lit(moment, UTC_MICROSECONDS) - last_confirmed_at > pl.col("stale_after")
-    return told.select(
-        *rows.columns,
-        last_confirmed_at=last_confirmed_at,
-        is_stale=is_older.fill_null(value=False) & ~pl.col("is_unavailable"),
-    )
+    return told.select(*rows.columns, "is_stale", last_confirmed_at=last_confirmed_at).select(*rows.columns, *FRESHNESS)
+
+
+def _is_stale(moment: datetime) -> pl.Expr:
+    """Whether the listing's answers are too old, or as many as make it stale failed since one that did not.
+
+    A change was told by an answer that did not fail, unless it is as old as a failure: a part of that could be read.
+    """
+    heard_at = pl.max_horizontal("captured_at", pl.coalesce("answered_at", "confirmed_at"))
+    is_old = pl.lit(moment, UTC_MICROSECONDS) - heard_at > pl.col("stale_after")
+    first = pl.col("failures").list.last()
+    is_newer = (first > pl.col("confirmed_at")).fill_null(first.is_not_null())
+    is_unbroken = (first > pl.col("captured_at")) | pl.col("failures").list.contains(pl.col("captured_at"))
+    return is_old.fill_null(value=False) | pl.col("is_failing") | (is_newer & is_unbroken).fill_null(value=False)
 
 
 def _listings(connection: psycopg.Connection, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:

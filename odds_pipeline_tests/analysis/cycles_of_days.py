@@ -78,6 +78,15 @@ class Walk(PlainModel):
     def __init__(self) -> None:
         super().__init__()
         self.seen: dict[tuple[ListingKey, MarketKey], list[datetime]] = defaultdict(list)
+        self.answers: dict[ListingKey, list[Answer]] = defaultdict(list)
+
+    def apply(self, cycle: Cycle) -> None:
+        known = {key: listing.last_answer for key, listing in self.listings.items()}
+        super().apply(cycle)
+        for answer in cycle.answers:
+            newest = known.get((answer.bookmaker, answer.event))
+            if answer.status != "not_asked" and (newest is None or answer.at >= newest):
+                self.answers[answer.bookmaker, answer.event].append(answer)
 
     def _observe(self, key: ListingKey, answer: Answer, *, changes_count: bool) -> None:
         super()._observe(key, answer, changes_count=changes_count)
@@ -104,3 +113,10 @@ class Walk(PlainModel):
     def last_seen(self, key: tuple[str, str, str, Decimal | None], moment: datetime) -> datetime:
         """When the market was last seen by a moment at which it was on offer."""
         return max(at for at in self.seen[key[:2], key[2:]] if at <= moment)
+
+    def was_stale(self, listing: ListingKey, moment: datetime) -> bool:
+        """Whether of its answers by then the last three failed, or none was read for a quarter of an hour."""
+        told = [answer for answer in self.answers[listing] if answer.at <= moment]
+        read_at = [answer.at for answer in told if answer.status != "failed" or answer.markets]
+        is_failing = len(told) >= 3 and all(answer.status == "failed" for answer in told[-3:])
+        return is_failing or moment - max(read_at) > timedelta(minutes=15)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from odds_pipeline.analysis.moments import Scope, at
 from odds_pipeline.analysis.source import OddsSource
@@ -156,7 +159,7 @@ def test_odds_on_offer_are_stale_when_nothing_confirmed_them_for_longer_than_the
     """R12: three intervals of five minutes."""
     run(database, 0)
     for cycle in range(1, 5):
-        run(database, cycle, other(cycle), own(cycle, "failed"))
+        run(database, cycle, other(cycle), own(cycle, "not_asked"))
     confirmed = moment(0, OWN)
     quarter = timedelta(minutes=15)
     for later in (False, True):
@@ -168,6 +171,115 @@ def test_odds_on_offer_are_stale_when_nothing_confirmed_them_for_longer_than_the
     run(database, 6, other(6), gone)
     assert told(database, moment(60)) == (moment(6, OWN), False), "what is gone cannot go stale"
     assert told(database, moment(60), GOALS) == (moment(6, OWN), True)
+
+
+def test_odds_are_stale_when_the_last_answers_of_their_listing_failed_however_recent_the_one_before(
+    database: Database,
+) -> None:
+    """R12, now and when later answers are known: three failures in a row."""
+    run(database, 0)
+    for cycle in range(1, 3):
+        run(database, cycle, other(cycle), own(cycle, "failed"))
+    hurried = [answer("betpawa", "own", moment(2, OWN + 20 * more), status="failed") for more in (1, 2)]
+    third, fourth = (failed.at for failed in hurried)
+    instant = timedelta(microseconds=1)
+    for failed in hurried:
+        commit(database, Cycle(failed.at, {}, [failed]))
+        assert told(database, failed.at) == (moment(0, OWN), True)
+    for later in (None, 3, 4):
+        if later is not None:
+            run(database, later)
+            assert not told(database, moment(later))[1], "an answer that was read ends it"
+        assert told(database, third - instant) == (moment(0, OWN), False)
+        assert told(database, third) == told(database, fourth) == (moment(0, OWN), True)
+
+
+def test_failures_with_an_answer_between_them_are_not_in_a_row(database: Database) -> None:
+    for cycle in range(6):
+        run(database, cycle, other(cycle), own(cycle, "failed" if cycle % 2 else "complete"))
+    assert [told(database, moment(cycle))[1] for cycle in range(6)] == [False] * 6
+
+
+def test_a_market_that_is_refused_is_not_stale_while_its_listing_answers(database: Database) -> None:
+    run(database, 0)
+    for cycle in range(1, 6):
+        run(database, cycle, other(cycle), own(cycle, refused=(RESULT,)))
+    assert told(database, moment(5)) == (moment(0, OWN), False)
+    assert told(database, moment(5), GOALS) == (moment(5, OWN), False)
+    assert told(database, moment(8), RESULT)[1]
+
+
+_days = itertools.count(1)
+
+
+@settings(
+    max_examples=12,
+    # Not shrunk, which would take minutes on a database.
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    kinds=st.lists(
+        st.sampled_from(
+            ["complete", "changed", "failed", "failed", "failed", "failed in part", "refused", "not_asked"]
+        ),
+        min_size=3,
+        max_size=9,
+    ),
+    gaps=st.lists(st.sampled_from([60, 120, 400, 900]), min_size=9, max_size=9),
+)
+def test_what_is_stale_now_is_what_the_view_says_and_nothing_that_was_stale_is_told_fresh(
+    database: Database, kinds: list[str], gaps: list[int]
+) -> None:
+    """R12, of every market on offer; of the past a lower bound."""
+    when = T0 + timedelta(days=next(_days))
+    event = f"own {when:%d}"
+    kickoff = when + timedelta(days=1)
+    source = OddsSource(database, archive_of(database), lambda first, last: [])
+    heard: list[tuple[datetime, bool, bool]] = []
+    for number, (kind, gap) in enumerate(zip(["complete", *kinds], gaps, strict=False)):
+        offer = OFFER | ({RESULT: {"1": f"3.{number}", "2": "1.4"}} if kind in ("changed", "failed in part") else {})
+        refused = {GOALS} if kind == "refused" else set[MarketKey]()
+        if kind in ("failed", "not_asked"):
+            offer = {}
+        status = {"failed in part": "failed"}.get(kind, kind if kind in ("failed", "not_asked") else "complete")
+        given = {market: odds for market, odds in offer.items() if market not in refused}
+        said = answer("betpawa", event, when, given, status=status, kickoff=kickoff, refused=refused)
+        commit(database, Cycle(when, {"betpawa": (when, True)}, [said]))
+        if kind != "not_asked":
+            heard.append((when, kind != "failed", status == "failed"))
+        now = when + timedelta(seconds=gap)
+        markets = {row["market_id"]: row for row in at(source, Scope(), now).rows.to_dicts()}
+        assert {market: row["is_stale"] for market, row in markets.items() if row["state"] == "available"} == {
+            market: is_stale for market, is_stale, is_available in in_view(database, now) if is_available
+        }
+        when = now
+    for moment_of, _, _ in heard:
+        for later in (0, 60, 899, 901):
+            asked = moment_of + timedelta(seconds=later)
+            if asked < when and was_stale(heard, asked):
+                rows = at(source, Scope(), asked).rows.filter(external_event_id=event, state="available")
+                assert rows["is_stale"].all(), asked
+
+
+def in_view(database: Database, now: datetime) -> list[tuple[int, bool, bool]]:
+    """(market, is_stale, whether on offer) of market_odds_current, on a clock that says ``now``."""
+    with database.connect() as connection:
+        connection.execute("UPDATE pipeline_settings SET clock_offset = %s - now()", [now])
+        rows = connection.execute(
+            "SELECT market_id, is_stale, unavailable_at IS NULL FROM market_odds_current"
+        ).fetchall()
+        connection.rollback()
+    return rows
+
+
+def was_stale(heard: list[tuple[datetime, bool, bool]], moment: datetime) -> bool:
+    """Of answers as (arrival, whether it was read, whether it failed)."""
+    told = [each for each in heard if each[0] <= moment]
+    newest = max(at for at, is_read, _ in told if is_read)
+    failed = list(itertools.takewhile(lambda each: each[2], reversed(told)))
+    return len(failed) >= 3 or moment - newest > timedelta(minutes=15)
 
 
 def test_of_an_event_that_was_cleaned_up_the_cycles_still_tell(database: Database) -> None:

@@ -26,7 +26,6 @@ from odds_pipeline_tests.days.questions import retire
 FIRST_DAY = date(2026, 3, 1)
 DAYS = 3
 EVENTS = ("e1", "e2")
-STALE_AFTER = timedelta(minutes=15)
 _worlds = itertools.count()
 
 
@@ -88,7 +87,7 @@ class Asked:
                 assert (confirmed_at, row["is_stale"]) == (row["captured_at"], False)
             else:
                 assert row["captured_at"] <= confirmed_at <= self.walk.last_seen(_key(row), moment), (row, moment)
-                assert row["is_stale"] == (moment - confirmed_at > STALE_AFTER)
+                assert row["is_stale"] or not self.walk.was_stale(_key(row)[:2], moment)
         match scope:
             case "everything":
                 told = at(self.source, Scope(), moment).rows.filter(pl.col("bookmaker_slug").is_in(self.slugs))
