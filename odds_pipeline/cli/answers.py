@@ -53,7 +53,7 @@ def print_table(
     table = Table(title=title or None, caption=note or None, title_justify="left", caption_justify="left")
     columns = [(name, column) for name, *column in zip(titles, *cells, strict=True) if any(column)]
     for name, _ in columns:
-        table.add_column(name, no_wrap=name in _NEVER_FOLDED)
+        table.add_column(name, no_wrap=name in _NEVER_FOLDED, overflow="fold")
     for place, row in enumerate(zip(*(column for _, column in columns), strict=True)):
         if are_grouped and cells[place][0]:
             table.add_section()

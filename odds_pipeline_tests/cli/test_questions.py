@@ -71,6 +71,7 @@ def test_prices_stand_beside_the_name_of_their_bookmaker_however_narrow_the_term
         monkeypatch.setenv(name, value)
     told = re.sub("\x1b\\[[0-9;]*m", "", answered("events", "--name", "arsenal"))
     assert max(map(len, told.splitlines())) <= width
+    assert "…" not in told, "nothing is cut off"
     prices: dict[str, list[str]] = {}
     for *_, bookmaker, result, _over_under, _both, _double in cells(told):
         if bookmaker.startswith(("betpawa", "sportybet", "bet9ja")):
