@@ -18,6 +18,8 @@ def bookmakers_in_order(source: OddsSource) -> list[str]:
 def in_order(source: OddsSource, rows: pl.DataFrame, *by: str) -> pl.DataFrame:
     """The rows by these columns, nulls first, ``bookmaker_slug`` in the order of bookmakers; what is alike in all of
     them stays as it stood."""
+    if rows["bookmaker_slug"].n_unique() < 2:
+        return rows.sort(*(name for name in by if name != "bookmaker_slug"), maintain_order=True)
     places = {slug: number for number, slug in enumerate(bookmakers_in_order(source))}
     place = pl.col("bookmaker_slug").replace_strict(places, default=None, return_dtype=pl.Int64)
     return rows.sort(*(place if name == "bookmaker_slug" else name for name in by), maintain_order=True)
