@@ -32,6 +32,14 @@ def require_window(since: datetime | None, until: datetime | None) -> tuple[date
     return begin, end
 
 
+def require_come(moment: datetime, now: datetime, what: str) -> datetime:
+    """A time that has come, in UTC: what is known now is no fact about later. ``what`` it is, for the message."""
+    moment, now = require_utc(moment), require_utc(now)
+    if moment > now:
+        raise BadQuestion(f"{what} is {moment.isoformat()}, which lies in the future; it is {now.isoformat()} now")
+    return moment
+
+
 def require_text(text: str, what: str) -> str:
     """Text that could be stored; ``what`` it is, for the message."""
     try:

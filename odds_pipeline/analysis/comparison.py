@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from odds_pipeline.analysis.asked import require_window
+from odds_pipeline.analysis.asked import require_come, require_window
 from odds_pipeline.analysis.bookmaker_order import bookmakers_in_order
 from odds_pipeline.analysis.errors import BadQuestion
 from odds_pipeline.analysis.known import require_seen, require_words
@@ -58,12 +58,12 @@ def compare(
     (None: all) are compared among themselves: without betPawa there are no differences to it. ``line``: one, None for
     markets without a line, or ``ANY_LINE``.
 
-    Raises ``NotFound`` for an event or market that was never seen, ``BadQuestion`` for an unknown bookmaker,
-    ``ValueError`` for a time without a zone, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file that is needed
-    cannot be read.
+    Raises ``NotFound`` for an event or market that was never seen, ``BadQuestion`` for an unknown bookmaker and a
+    moment in the future, ``ValueError`` for a time without a zone, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a
+    file that is needed cannot be read.
     """
     scope = Scope(event_ids=[event_id], bookmakers=bookmakers, betpawa_market_ids=betpawa_market_ids, line=line)
-    states = at(source, scope, now if moment is None else moment)
+    states = at(source, scope, now if moment is None else require_come(moment, now, "the moment"))
     return Comparison(compared(states.rows, bookmakers_in_order(source)), states.unimported)
 
 
@@ -83,13 +83,15 @@ def moves(
 
     Defined in ``odds/comparison.py``: ``rounds``. Nothing later than ``now`` counts. What an outcome's price was before
     ``since`` is read off the state that held then; one that was not in its market then has had none. Raises
-    ``BadQuestion`` for a negative ``within`` and an ``until`` before ``since``, ``NotFound`` for an event or market
-    that was never seen, and as ``compare`` does.
+    ``BadQuestion`` for a negative ``within``, an ``until`` before ``since`` and a ``since`` in the future, ``NotFound``
+    for an event or market that was never seen, and as ``compare`` does.
     """
     if within < timedelta():
         raise BadQuestion(f"within is {within}; followers come after the first, give a time of 0 or more")
     require_window(since, until)
     now = require_utc(now)
+    if since is not None:
+        require_come(since, now, "since")
     begin = _BEGINNING if since is None else max(require_utc(since), _BEGINNING)
     end = max(begin, now if until is None else min(require_utc(until), now + _INSTANT))
     wanted = Wanted(event_ids=[event_id], betpawa_market_ids=betpawa_market_ids)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from odds_pipeline.analysis.asked import require_window
+from odds_pipeline.analysis.asked import require_come, require_window
 from odds_pipeline.analysis.bookmaker_order import in_order
 from odds_pipeline.analysis.freshness import with_freshness
 from odds_pipeline.analysis.known import of_known_bookmakers, require_seen, require_words
@@ -76,11 +76,13 @@ def odds_history(
     at the end and was seen unchanged after its last change, up to ``at``. ``captured_at`` is always the change's own;
     ``last_confirmed_at`` stands on confirmed points alone and never claims more than is known (``freshness.py``).
 
-    Raises ``NotFound`` for an event or a market that was never seen, ``BadQuestion`` for an unknown bookmaker or an end
-    before the beginning, ``ValueError`` for a time without a zone, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a
-    file that is needed cannot be read.
+    Raises ``NotFound`` for an event or a market that was never seen, ``BadQuestion`` for an unknown bookmaker, an end
+    before the beginning or a beginning in the future, ``ValueError`` for a time without a zone, and ``ArchiveDamaged``
+    or ``ArchiveUnusable`` when a file that is needed cannot be read.
     """
     now = require_utc(now)
+    if since is not None:
+        require_come(since, now, "since")
     since, until = require_window(since, now + _SMALLEST if until is None else until)
     assert until is not None
     wanted = Wanted(

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from odds_pipeline.analysis.asked import require_come
 from odds_pipeline.analysis.kickoff import OPENING_CLOSING, TO_KICKOFF, opening_closing, time_to_kickoff
 from odds_pipeline.analysis.margins import MARGIN_POINTS, margin_history
 from odds_pipeline.analysis.market_names import market_id_of, market_ids_of
@@ -61,7 +62,8 @@ def show_moment(asked: Asked, question: Annotated[parameters.Moments, Query()]) 
         betpawa_market_ids=market_ids_of(question.markets),
         line=question.chosen_line,
     )
-    found = at(asked.source, scope, question.moment, limit=question.limit, after=question.after)
+    moment = require_come(question.moment, asked.now(), "the moment")
+    found = at(asked.source, scope, moment, limit=question.limit, after=question.after)
     return answer(rows=found.rows, next=found.next, unimported_days=found.unimported)
 
 

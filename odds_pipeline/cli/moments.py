@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from odds_pipeline.analysis import moments
+from odds_pipeline.analysis.asked import require_come
 from odds_pipeline.analysis.market_names import market_ids_of
 from odds_pipeline.analysis.moments import Scope
 from odds_pipeline.analysis.runs import first_cycle
@@ -51,7 +52,7 @@ def at(
             betpawa_market_ids=market_ids_of(markets),
             line=chosen_line(line, no_line),
         )
-        answer = moments.at(asked.source, scope, moment)
+        answer = moments.at(asked.source, scope, require_come(moment, asked.now, "the moment"))
         nothing = _why_nothing(moment, first_cycle(asked.source)) if answer.rows.is_empty() else ""
     if nothing:
         typer.echo(nothing, err=True)

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from odds_pipeline_tests.analysis.hand_made import NOW
 from odds_pipeline_tests.api.asking import Api, problem
 
 
@@ -109,6 +110,18 @@ def test_a_question_that_makes_no_sense_says_why(api: Api) -> None:
     document = problem(api.get("/events", bookmaker="bet365"), 422)
     assert document["type"] == "urn:odds-pipeline:bad-question"
     assert document["detail"] == "no bookmaker is called 'bet365'; known are betpawa, sportybet, bet9ja"
+    derby = f"/events/{api.world.events['derby']}"
+    later = "2199-01-01T00:00:00Z"
+    for path, parameters in {
+        "/moments": {"moment": later},
+        f"{derby}/comparison": {"moment": later},
+        f"{derby}/odds": {"market": "3743", "since": later, "until": later},
+        f"{derby}/margins": {"market": "3743", "since": later},
+        f"{derby}/moves": {"since": later},
+    }.items():
+        document = problem(api.get(path, **parameters), 422)
+        assert document["type"] == "urn:odds-pipeline:bad-question"
+        assert f"2199-01-01T00:00:00+00:00, which lies in the future; it is {NOW.isoformat()} now" in document["detail"]
     document = problem(api.get("/runs", since="2026-11-20T12:00:00Z", until="2026-11-20T11:00:00Z"), 422)
     assert "before it begins" in document["detail"]
 

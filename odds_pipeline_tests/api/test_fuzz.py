@@ -92,6 +92,7 @@ _SENSIBLE = {
     "market": ["3743", "5000", "3795", "sportybet:551", "nothing"],
     "line": ["none", "2.5", "3.5", "-0.25", "0"],
     "country": ["England", "Nigeria", "Nowhere"],
+    "name": ["chelsea", "nobody"],
     "event_id": [1, 2, 3, 4, 4711],
     "tournament_id": [1, 2, 3],
     "by": ["betpawa_market_id", "line", "tournament", "bookmaker_slug"],
