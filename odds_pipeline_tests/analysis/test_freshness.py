@@ -213,7 +213,7 @@ _days = itertools.count(1)
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     # Not shrunk, which would take minutes on a database.
     phases=[Phase.explicit, Phase.generate],
     deadline=None,

@@ -31,7 +31,7 @@ _worlds = itertools.count()
 
 @pytest.mark.timeout(900)
 @settings(
-    max_examples=12,
+    max_examples=8,
     # Not shrunk, which would take minutes on a database.
     phases=[Phase.explicit, Phase.generate],
     deadline=None,

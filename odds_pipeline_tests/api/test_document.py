@@ -9,7 +9,7 @@ from pathlib import Path
 from odds_pipeline_tests.api.asking import TOKEN, Api
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 10
+EXAMPLES = 4
 """Requests that are made up for each operation, beside those that the document's bounds call for."""
 
 

@@ -57,7 +57,7 @@ value = (
 pair = st.tuples(st.sampled_from(NAMES) | st.text(max_size=5).map(lambda text: quote(text, errors="replace")), value)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), place=value, query=st.lists(pair, max_size=5))
 def test_no_url_makes_the_server_fail(api: Api, path: str, place: str, query: list[tuple[str, str]]) -> None:
     url = path.format(place) + "?" + "&".join(f"{name}={each}" for name, each in query)
@@ -70,7 +70,7 @@ def test_no_url_makes_the_server_fail(api: Api, path: str, place: str, query: li
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path not in ("/health", "/refreshes/{}")])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_sensible_question_makes_the_server_fail(api: Api, path: str, data: st.DataObject) -> None:
     """Parameters that each operation has, with values that it takes: what is refused is refused as a whole."""

@@ -79,11 +79,16 @@ def decimal_odds(american: int) -> Decimal:
     return exact.quantize(Decimal("0.001"), ROUND_HALF_EVEN)
 
 
-def read_snapshots() -> list[Snapshot]:
+def read_feed(snapshots: int | None) -> pl.DataFrame:
+    """The feed as it is, or only the first snapshots of it."""
+    feed = pl.read_parquet(SERIES)
+    return feed if snapshots is None else feed.filter(pl.col("snapshot") < snapshots)
+
+
+def read_snapshots(feed: pl.DataFrame) -> list[Snapshot]:
     """The feed row by row: no frame operation, no code of the pipeline."""
     snapshots: dict[int, Snapshot] = {}
     prices: dict[int, Decimal] = {}
-    feed = pl.read_parquet(SERIES)
     for row in feed.iter_rows(named=True):
         unix, american = row["captured_unix"], row["american_odds"]
         snapshot = snapshots.setdefault(unix, Snapshot(datetime.fromtimestamp(unix, UTC)))

@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-import polars as pl
 import pytest
 
 from odds_pipeline.analysis import moments
@@ -30,9 +29,13 @@ from odds_pipeline_tests.cycle.real_series import (
     State,
     Timelines,
     observation_rows,
+    read_feed,
     read_snapshots,
 )
 from odds_pipeline_tests.cycle.small_world import Offer, offer_of, query
+
+_BEGINNING = 800
+"""Snapshots of the feed that are replayed; all 2,022 with the tests that take many minutes."""
 
 pytestmark = pytest.mark.skipif(not SERIES.is_file(), reason="no odds series in ../shared/series")
 
@@ -62,13 +65,18 @@ class Replayed:
         return {(slug, event): event_id for slug, event, event_id in rows}
 
 
-@pytest.fixture(scope="module")
-def replayed(shared_migrated_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+@pytest.fixture(
+    scope="module", params=[_BEGINNING, pytest.param(None, marks=pytest.mark.soak)], ids=["beginning", "whole"]
+)
+def replayed(
+    request: pytest.FixtureRequest, shared_migrated_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Replayed]:
     path = tmp_path_factory.mktemp("series") / "kbo.parquet"
-    observation_rows(pl.read_parquet(SERIES)).write_parquet(path)
+    feed = read_feed(request.param)
+    observation_rows(feed).write_parquet(path)
     database = Database(shared_migrated_database)
     summary = replay(database, archive_of(database), path, settings=Settings(), complete=True, new_bookmakers=True)
-    yield Replayed(read_snapshots(), summary, database)
+    yield Replayed(read_snapshots(feed), summary, database)
     database.dispose()
 
 

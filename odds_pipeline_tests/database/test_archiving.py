@@ -189,7 +189,7 @@ def test_names_and_prices_come_back_from_a_replay_of_the_archive(database: Datab
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],

@@ -71,7 +71,7 @@ def by_key(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 # Without shrinking, which would take minutes: each example is a dozen transactions.
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
