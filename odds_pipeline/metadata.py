@@ -29,6 +29,8 @@ MARGINS = dg.AssetKey(["reports", "margins"])
 TIME_TO_KICKOFF = dg.AssetKey(["reports", "time_to_kickoff"])
 COVERAGE = dg.AssetKey(["reports", "coverage"])
 LEGACY_HISTORY = dg.AssetKey(["legacy", "history"])
+STORAGE_PROFILE = dg.AssetKey(["storage", "profile"])
+DAGSTER_PRUNING = dg.AssetKey(["storage", "dagster_pruning"])
 
 
 def observations_key(bookmaker: str) -> dg.AssetKey:

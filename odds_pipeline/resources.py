@@ -12,8 +12,15 @@ import dagster as dg
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.clock import Clock
 from odds_pipeline.data_dir import data_directory
-from odds_pipeline.database.engine import Database
+from odds_pipeline.database.engine import Database, DatabaseUrls
 from odds_pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DagsterDatabase:
+    """Connections to the database in which Dagster keeps runs, events and schedules."""
+
+    database: Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,11 @@ def pipeline_resources(settings: Settings, clock: Clock) -> Mapping[str, dg.Reso
         yield database
         database.dispose()
 
+    def dagster_database_resource(_: dg.InitResourceContext) -> Iterator[DagsterDatabase]:
+        database = Database(DatabaseUrls.from_settings(settings).dagster_database)
+        yield DagsterDatabase(database)
+        database.dispose()
+
     def archive_resource(_: dg.InitResourceContext) -> Archive:
         return Archive.from_settings(settings)
 
@@ -47,6 +59,7 @@ def pipeline_resources(settings: Settings, clock: Clock) -> Mapping[str, dg.Reso
         "settings": dg.ResourceDefinition(settings_resource, description="Every setting, read from ODDS_*."),
         "clock": dg.ResourceDefinition(clock_resource, description="The pipeline clock: aware UTC."),
         "database": dg.ResourceDefinition(database_resource, description="The odds database."),
+        "dagster_database": dg.ResourceDefinition(dagster_database_resource, description="Dagster's own database."),
         "archive": dg.ResourceDefinition(archive_resource, description="Parquet under ODDS_ARCHIVE_URL."),
         "staging": dg.ResourceDefinition(staging_resource, description="Where a run's answers wait to be written."),
     }

@@ -128,6 +128,42 @@ class Settings(BaseSettings):
     error_retention_days: int = Field(default=30, ge=1, le=3650, description="Days that scrape errors are kept.")
     sample_retention_days: int = Field(default=90, ge=1, le=3650, description="Days that storage samples are kept.")
 
+    # Storage: what it may take, and when it is looked at
+    storage_target_gb: float = Field(
+        default=10, gt=0, description="Size that everything should stay below (10^9 bytes)."
+    )
+    disk_gb: float = Field(default=75, gt=0, description="Size of the disk that it all must fit on (10^9 bytes).")
+    profile_interval: timedelta = Field(
+        default=timedelta(hours=1), description="Least time between two storage profiles, and so between samples."
+    )
+    alert_growth_percent: float = Field(
+        default=20, gt=0, description="Growth between two samples that raises an alert, in percent."
+    )
+    alert_growth_least_mb: float = Field(
+        default=100, ge=0, description="Growth in megabytes below which no percentage raises an alert."
+    )
+    alert_size_gb: float = Field(default=50, gt=0, description="Size that raises an alert (10^9 bytes).")
+    alert_days_until_full: float = Field(
+        default=14, gt=0, description="Days until the disk is full that raise an alert."
+    )
+    alert_retention_after: timedelta = Field(
+        default=timedelta(hours=26), description="Time without a completed retention run that raises an alert."
+    )
+
+    # Dagster's own storage
+    dagster_prune_interval: timedelta = Field(
+        default=timedelta(hours=6), description="Least time between two prunings of Dagster's storage."
+    )
+    dagster_log_days: int = Field(
+        default=2, ge=1, le=365, description="Days that the step-by-step log of a succeeded run is kept."
+    )
+    dagster_graph_days: int = Field(
+        default=14, ge=1, le=3650, description="Days of materializations and checks that Dagster's graphs show."
+    )
+    dagster_failed_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that failed and canceled runs are kept whole."
+    )
+
     # An earlier system to import from
     legacy_database_url: SecretStr | None = Field(
         default=None, description="Database of an earlier system; unset: its tables in the odds database."

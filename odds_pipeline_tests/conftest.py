@@ -19,9 +19,9 @@ from odds_pipeline.database import migrate
 from odds_pipeline.database.embedded import EmbeddedServer, EmbeddedServerError, stop_abandoned
 from odds_pipeline.database.engine import Database
 from odds_pipeline_tests.archive.stores import archive_url, s3
-from odds_pipeline_tests.dagster_fixtures import dagster_instance, dagster_template, pipeline
+from odds_pipeline_tests.dagster_fixtures import dagster_instance, dagster_template, dagster_url, pipeline
 
-__all__ = ["archive_url", "dagster_instance", "dagster_template", "pipeline", "s3"]
+__all__ = ["archive_url", "dagster_instance", "dagster_template", "dagster_url", "pipeline", "s3"]
 
 _PREFIX = "odds-pipeline-tests-"
 

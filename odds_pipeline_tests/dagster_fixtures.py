@@ -27,6 +27,7 @@ from odds_pipeline.database.engine import Database, DatabaseUrls
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.definitions import build_definitions
 from odds_pipeline.partitions import partition_of
+from odds_pipeline.resources import DagsterDatabase
 from odds_pipeline.scrape.cycle import scrape_cycle, write_scraped
 from odds_pipeline.settings import BookmakerSettings, Settings
 from odds_pipeline.simulator.simulator import Simulator
@@ -50,18 +51,24 @@ def dagster_template(postgres_server: EmbeddedServer) -> str:
 
 
 @pytest.fixture
-def dagster_instance(postgres_server: EmbeddedServer, dagster_template: str) -> Iterator[dg.DagsterInstance]:
-    """A real, empty Dagster instance whose runs, events and schedules are in PostgreSQL."""
+def dagster_url(postgres_server: EmbeddedServer, dagster_template: str) -> Iterator[str]:
+    """The URL of a fresh database with Dagster's tables."""
     name = f"dagster_{uuid4().hex[:12]}"
     with closing(psycopg.connect(postgres_server.url("postgres"), autocommit=True)) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(dagster_template))
         )
         try:
-            with dg.instance_for_test(overrides=_storage(postgres_server.url(name))) as instance:
-                yield instance
+            yield postgres_server.url(name)
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def dagster_instance(dagster_url: str) -> Iterator[dg.DagsterInstance]:
+    """A real, empty Dagster instance whose runs, events and schedules are in PostgreSQL."""
+    with dg.instance_for_test(overrides=_storage(dagster_url)) as instance:
+        yield instance
 
 
 def _storage(url: str) -> dict[str, Any]:
@@ -77,6 +84,7 @@ class Pipeline:
     clock: ManualClock
     simulator: Simulator
     database: Database
+    dagster_database: Database
     instance: dg.DagsterInstance
     definitions: dg.Definitions
 
@@ -132,6 +140,7 @@ class Pipeline:
             "settings": self.settings,
             "clock": self.clock,
             "database": self.database,
+            "dagster_database": DagsterDatabase(self.dagster_database),
             "archive": Archive.from_settings(self.settings),
         }
 
@@ -143,7 +152,7 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline(
-    migrated_database: str, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    migrated_database: str, dagster_url: str, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Pipeline]:
     """The pipeline on a fresh database and instance, against a simulator of a few events, at noon."""
     clock = ManualClock(NOON)
@@ -158,12 +167,15 @@ def pipeline(
         database = Database(migrated_database)
         settings = Settings(
             database_url=SecretStr(migrated_database),
+            dagster_database_url=SecretStr(dagster_url),
             data_dir=folder,
             # The one that builders write into as well.
             archive_url=SecretStr(str(archive_of(database).folder)),
             guard_least_events=1_000,
         ).model_copy(update=sections)
-        yield Pipeline(settings, clock, simulator, database, dagster_instance, build_definitions(settings, clock))
+        with Database(dagster_url) as dagster_database:
+            definitions = build_definitions(settings, clock)
+            yield Pipeline(settings, clock, simulator, database, dagster_database, dagster_instance, definitions)
         database.dispose()
     shutil.rmtree(folder, ignore_errors=True)
 

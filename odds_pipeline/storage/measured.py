@@ -1,0 +1,257 @@
+"""What a storage profile consists of: facts as they were measured, without a judgement.
+
+Everything is frozen and made of plain values, so that the judgements over it need no database. Bytes are bytes on the
+disk unless a name says otherwise; sizes of a partitioned table are the sums over its partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+WINDOWS = (7, 14, 30)
+"""Days for which it is told how much falls within them."""
+
+RowsFrom = Literal["counted", "statistics", "sampled"]
+"""Who said how many rows there are: all were counted, PostgreSQL's statistics said so, a sample was extrapolated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index. ``scans``: how often it was used since the statistics began; None where nothing counts it."""
+
+    name: str
+    bytes: int
+    definition: str
+    columns: tuple[str, ...]
+    is_unique: bool
+    is_constraint: bool
+    """Whether a primary key or another constraint needs it."""
+    scans: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column, as a sample of the table's rows has it."""
+
+    name: str
+    type: str
+    bytes: int
+    """Of all rows, as stored: compressed where PostgreSQL compresses, without the row's own header."""
+    null_share: float
+    raw_bytes: int | None = None
+    """The same uncompressed, where values may be compressed (TOAST); None for types that never are."""
+    distinct_share: float | None = None
+    """Different values per row, by PostgreSQL's statistics; None when it has none."""
+    average_elements: float | None = None
+    """Of a JSON column that holds lists: items per value."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the column holds JSON."""
+        return self.type in ("json", "jsonb")
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old a table's rows are, by a time of their own or of the row that they belong to."""
+
+    said_by: str
+    """The column, e.g. ``captured_at`` or ``odds_snapshots.captured_at``."""
+    rows_from: RowsFrom
+    oldest: datetime
+    newest: datetime
+    rows_within: Mapping[int, int]
+    """Rows of the last ``WINDOWS`` days before the profile's moment."""
+    rows_by_day: Mapping[date, int]
+    """Rows of each of the last 7 whole UTC days before the profile's, days without any included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: an ordinary one, a partitioned one with the sums over its partitions, or one of these partitions."""
+
+    schema: str
+    name: str
+    kind: Literal["table", "partitioned", "partition"]
+    rows: int
+    rows_from: RowsFrom
+    heap_bytes: int
+    toast_bytes: int
+    index_bytes: int
+    parent: str | None = None
+    partition_bound: str | None = None
+    """Of a partition, e.g. ``DEFAULT`` or ``FOR VALUES FROM ... TO ...``."""
+    dead_rows: int | None = None
+    bloat_bytes: int | None = None
+    """Of heap and TOAST beyond what the rows need, reckoned from statistics; None where they do not tell."""
+    sampled_rows: int = 0
+    columns: tuple[Column, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    ages: Ages | None = None
+    skipped: str | None = None
+    """Why rows were not looked at (a lock, a missing right); sizes are there all the same."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Heap, TOAST and indexes."""
+        return self.heap_bytes + self.toast_bytes + self.index_bytes
+
+    @property
+    def bytes_per_row(self) -> float | None:
+        """All of the table's bytes for each row; None without rows."""
+        return self.total_bytes / self.rows if self.rows else None
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How many rows of a table say what the row before them of the same market said already, by a sample of pairs."""
+
+    table: str
+    pairs: int
+    equal: int
+    answers: int
+    """Pairs of consecutive answers (snapshots) that were compared; 0 where rows are not grouped by answers."""
+    equal_answers: int
+    """Of these, how many changed nothing at all."""
+
+    @property
+    def share(self) -> float:
+        """Equal pairs, 0 to 1."""
+        return self.equal / self.pairs if self.pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wal:
+    """Write-ahead log written since ``since`` (when the server's statistics began)."""
+
+    bytes: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseProfile:
+    """One database at one moment."""
+
+    name: str
+    """``odds``, ``dagster``, or as it was asked for."""
+    server_version: str
+    is_replica: bool
+    total_bytes: int
+    """PostgreSQL's own catalogue included."""
+    tables: tuple[Table, ...]
+    """Partitions stand behind their parents."""
+    repeats: tuple[Repeats, ...] = ()
+    wal: Wal | None = None
+    extensions: Mapping[str, bool] | None = None
+    """Extensions that the server offers: name to whether this database has it."""
+    can_lz4: bool = False
+    seconds: float = 0.0
+
+    @property
+    def whole_tables(self) -> tuple[Table, ...]:
+        """Every table once: without the partitions of partitioned ones."""
+        return tuple(table for table in self.tables if table.kind != "partition")
+
+    def table(self, name: str) -> Table | None:
+        """The table of that name."""
+        return next((table for table in self.tables if table.name == name), None)
+
+    def partitions_of(self, name: str) -> tuple[Table, ...]:
+        """The partitions of a partitioned table."""
+        return tuple(table for table in self.tables if table.parent == name)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveKind:
+    """The archive's files of one kind that count. ``rows`` and days as ``archive_files`` has them."""
+
+    kind: str
+    files: int
+    bytes: int
+    rows: int
+    first_day: date | None
+    last_day: date | None
+
+    @property
+    def bytes_per_row(self) -> float | None:
+        """None without rows."""
+        return self.bytes / self.rows if self.rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What retention promises for a table, against what is there (R22)."""
+
+    table: str
+    days: int | None
+    """Days that rows are kept by the settings; None: for as long as they are needed."""
+    setting: str | None
+    """The variable that says so, e.g. ``ODDS_RETENTION_DAYS``."""
+    oldest: datetime | None
+    bytes_beyond: int
+    """Of rows that are older than the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turnover:
+    """What the cycles of a stretch of time found, by their own numbers, against storing a whole snapshot in each."""
+
+    since: datetime
+    until: datetime
+    cycles: int
+    answers: int
+    """Answers of bookmakers about one event."""
+    changed_answers: int | None
+    observations: int
+    """Markets seen, which whole snapshots would have stored, a row each."""
+    history_rows: int
+    """Rows that were stored instead."""
+    first_sightings: int
+    events: int
+    """Different events asked for per cycle, the mean."""
+
+    @property
+    def days(self) -> float:
+        """The stretch's length."""
+        return (self.until - self.since).total_seconds() / 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Bytes gained in a day, over at most the last 7."""
+
+    said_by: Literal["samples", "ages"]
+    """Stored samples of sizes, or the ages of the rows that are there."""
+    since: datetime
+    until: datetime
+    bytes_a_day: float
+    by_table: Mapping[str, float]
+    """``odds.odds_history`` and the like: database, table."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageProfile:
+    """Everything that is known about the bytes at one moment."""
+
+    measured_at: datetime
+    databases: tuple[DatabaseProfile, ...]
+    archives: tuple[ArchiveKind, ...] = ()
+    policies: tuple[Kept, ...] = ()
+    turnover: Turnover | None = None
+    growth: Growth | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """Databases and archives together."""
+        return sum(each.total_bytes for each in self.databases) + sum(each.bytes for each in self.archives)
+
+    def database(self, name: str) -> DatabaseProfile | None:
+        """The database of that name."""
+        return next((each for each in self.databases if each.name == name), None)
