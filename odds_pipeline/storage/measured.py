@@ -120,11 +120,19 @@ class Repeats:
     """Pairs of consecutive answers (snapshots) that were compared; 0 where rows are not grouped by answers."""
     equal_answers: int
     """Of these, how many changed nothing at all."""
+    firsts: int = 0
+    """Rows of the same sample that have no row before them, those of an event's first answer included."""
 
     @property
     def share(self) -> float:
         """Equal pairs, 0 to 1."""
         return self.equal / self.pairs if self.pairs else 0.0
+
+    @property
+    def share_of_rows(self) -> float:
+        """Rows that could go because they repeat, of all rows, 0 to 1."""
+        rows = self.pairs + self.firsts
+        return self.equal / rows if rows else 0.0
 
 
 @dataclass(frozen=True, slots=True)
