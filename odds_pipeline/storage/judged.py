@@ -51,6 +51,13 @@ class Opportunity:
     """The exact SQL, setting or command. SQL runs as it stands, statement by statement, outside a transaction."""
     is_sql: bool
 
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The single statements of SQL, in order: each ends with a semicolon at the end of a line."""
+        if not self.is_sql:
+            return ()
+        return tuple(each.strip() for each in self.statement.split(";\n") if each.strip())
+
 
 @dataclass(frozen=True, slots=True)
 class StrategyJudgement:

@@ -33,6 +33,23 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnReaders:
+    """Who reads a column, as far as that can be known (R22). Empty: looked for and not found."""
+
+    column: str
+    views: tuple[str, ...]
+    """Views and materialized views, by PostgreSQL's own record of what they depend on."""
+    functions: tuple[str, ...]
+    """Functions whose text mentions column and table: a search of text."""
+    parts: tuple[str, ...]
+    """Indexes, constraints and triggers on the column, generated columns and the like."""
+    statements: tuple[str, ...] | None
+    """Statements that mention both, by pg_stat_statements; None: cannot be known, it is not there or not readable."""
+    source: tuple[str, ...] | None
+    """``file:line`` of a word search in a folder of source; None: no folder was given."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column, as a sample of the table's rows has it."""
 
@@ -47,6 +64,8 @@ class Column:
     """Different values per row, by PostgreSQL's statistics; None when it has none."""
     average_elements: float | None = None
     """Of a JSON column that holds lists: items per value."""
+    readers: ColumnReaders | None = None
+    """Told of columns that might be done without; None: not asked."""
 
     @property
     def is_json(self) -> bool:
