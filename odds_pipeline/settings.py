@@ -126,7 +126,9 @@ class Settings(BaseSettings):
         default=30, ge=1, le=3650, description="Days that runs and their coverage are kept."
     )
     error_retention_days: int = Field(default=30, ge=1, le=3650, description="Days that scrape errors are kept.")
-    sample_retention_days: int = Field(default=90, ge=1, le=3650, description="Days that storage samples are kept.")
+    sample_retention_days: int = Field(
+        default=90, ge=1, le=3650, description="Days that storage samples and ended alerts are kept."
+    )
 
     # Storage: what it may take, and when it is looked at
     storage_target_gb: float = Field(
@@ -140,7 +142,7 @@ class Settings(BaseSettings):
         default=20, gt=0, description="Growth between two samples that raises an alert, in percent."
     )
     alert_growth_least_mb: float = Field(
-        default=100, ge=0, description="Growth in megabytes below which no percentage raises an alert."
+        default=500, ge=0, description="Growth in megabytes below which no percentage raises an alert."
     )
     alert_size_gb: float = Field(default=50, gt=0, description="Size that raises an alert (10^9 bytes).")
     alert_days_until_full: float = Field(

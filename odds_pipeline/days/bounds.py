@@ -17,7 +17,7 @@ class Bounds:
     """What is older may go. ``first_kept``: the first UTC day whose history stays in PostgreSQL.
 
     The others are midnights of UTC, so that a policy means the same all day long: kick-offs of finished events, ends of
-    runs, times of errors and of storage samples.
+    runs, times of errors and of storage samples, ends of alerts.
     """
 
     first_kept: date

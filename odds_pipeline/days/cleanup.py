@@ -1,4 +1,4 @@
-"""What else ends with retention: finished events, their empty tournaments, runs, errors, storage samples.
+"""What else ends with retention: finished events, their empty tournaments, runs, errors, storage samples and alerts.
 
 What goes is said once for each table, as the query of its ids; preview counts them, cleanup deletes them.
 """
@@ -75,6 +75,7 @@ GOING: Mapping[str, sql.Composable] = {
     "events": _EVENTS,
     "tournaments": _TOURNAMENTS,
     "storage_samples": sql.SQL("SELECT sample.id FROM storage_samples AS sample WHERE sample.sampled_at < %(samples)s"),
+    "storage_alerts": sql.SQL("SELECT alert.id FROM storage_alerts AS alert WHERE alert.ended_at < %(samples)s"),
 }
 
 DELETED = (*GOING, *earlier_system.GOING)

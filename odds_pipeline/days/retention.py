@@ -239,7 +239,7 @@ def _close(
                 competitor_odds_deleted = %(competitor_odds_snapshots)s,
                 competitor_events_deleted = %(competitor_events)s,
                 competitor_tournaments_deleted = %(competitor_tournaments)s,
-                storage_samples_deleted = %(storage_samples)s,
+                storage_samples_deleted = %(storage_samples)s, storage_alerts_deleted = %(storage_alerts)s,
                 oldest_odds_date = (SELECT min(captured_at) FROM odds_history),
                 oldest_match_date = (SELECT min(kickoff) FROM events)
             WHERE id = %(id)s

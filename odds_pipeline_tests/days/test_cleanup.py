@@ -112,7 +112,7 @@ def test_runs_end_after_their_days_and_never_before_the_rows_that_they_wrote(dat
     assert cleaned(database, short.keeping(date(2026, 10, 1))) == {}
 
 
-def test_errors_and_samples_have_retention_of_their_own(database: Database) -> None:
+def test_errors_samples_and_ended_alerts_have_retention_of_their_own(database: Database) -> None:
     write(database, "1", NOW)
     with database.connect() as connection:
         (run_id,) = connection.execute("SELECT id FROM scrape_runs").fetchone() or (0,)
@@ -122,7 +122,11 @@ def test_errors_and_samples_have_retention_of_their_own(database: Database) -> N
                 connection, "scrape_errors", scrape_run_id=run_id, error_type="timeout", message="late", occurred_at=at
             )
             insert(connection, "storage_samples", sampled_at=at, total_bytes=1, table_sizes="{}")
-    assert cleaned(database) == {"scrape_errors": 2, "storage_samples": 1}
+            alert = {"alert_type": "growth", "message": "grew", "current_bytes": 2, "created_at": LONG_AGO}
+            insert(connection, "storage_alerts", **alert, resolved_at=at, ended_at=at)
+        insert(connection, "storage_alerts", **alert | {"created_at": NOW - timedelta(days=400)})
+    assert cleaned(database) == {"scrape_errors": 2, "storage_samples": 1, "storage_alerts": 1}
+    assert query(database, "SELECT count(*) FROM storage_alerts WHERE ended_at IS NULL") == [(1,)], "it still lasts"
     assert query(database, "SELECT count(*) FROM scrape_errors") == [(2,)]
 
 
@@ -188,7 +192,7 @@ def test_every_table_ends_with_retention_or_says_why_it_stays(database: Database
         *("sports", "bookmakers", "pipeline_settings"),  # a few rows
         *("market_types", "market_labels", "market_sources", "outcome_sets"),  # words that all events share
         "secondary_listings",  # as long as archived history, which is kept for good: a row for each listed twice
-        *("cleanup_runs", "storage_alerts", "imported_days"),  # what was done, a few rows a day
+        *("cleanup_runs", "imported_days"),  # what was done, a few rows a day
     }
     tables = query(
         database,

@@ -62,6 +62,7 @@ class CleanupRun(Base):
     tournaments_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
     competitor_tournaments_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
     storage_samples_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
+    storage_alerts_deleted: Mapped[BigInt] = mapped_column(server_default=text("0"))
     oldest_odds_date: Mapped[datetime | None]
     oldest_match_date: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(server_default="running")
@@ -70,7 +71,10 @@ class CleanupRun(Base):
 
 
 class StorageSample(Base):
-    """Bytes of the database at one moment, in all and per table (``table_sizes``: table to bytes)."""
+    """Bytes at one moment, in all, by database and archive, and by table (``table_sizes``: ``odds.events`` to bytes).
+
+    A part that was not measured is null: then ``total_bytes`` is without it.
+    """
 
     __tablename__ = "storage_samples"
 
@@ -78,12 +82,36 @@ class StorageSample(Base):
     sampled_at: Mapped[datetime] = mapped_column(index=True)
     total_bytes: Mapped[BigInt]
     table_sizes: Mapped[dict[str, Any]]
+    odds_bytes: Mapped[BigInt | None]
+    dagster_bytes: Mapped[BigInt | None]
+    archive_bytes: Mapped[BigInt | None]
+    wal_bytes: Mapped[BigInt | None]
+    wal_since: Mapped[datetime | None]
 
 
 class StorageAlert(Base):
-    """A warning about the size or growth of the database; open while ``resolved_at`` is null."""
+    """A warning about storage; open while ``resolved_at`` is null, in force while ``ended_at`` is.
+
+    One condition has at most one alert that has not ended. Rows taken over from an earlier system have ended.
+    """
 
     __tablename__ = "storage_alerts"
+    __table_args__ = (
+        CheckConstraint(
+            "ended_at IS NOT NULL OR alert_type IN "
+            "('growth', 'size_limit', 'disk_filling', 'missing_partition', 'retention_not_run')",
+            name="alert_type",
+        ),
+        CheckConstraint("resolved_by IN ('itself', 'hand')", name="resolved_by"),
+        CheckConstraint("resolved_at IS NOT NULL OR (resolved_by IS NULL AND ended_at IS NULL)", name="resolved"),
+        Index(
+            "uq_storage_alerts_alert_type_subject",
+            "alert_type",
+            "subject",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
 
     id: Mapped[IntegerKey]
     created_at: Mapped[CreatedAt]
@@ -93,3 +121,6 @@ class StorageAlert(Base):
     previous_bytes: Mapped[BigInt | None]
     growth_percent: Mapped[float | None]
     resolved_at: Mapped[datetime | None]
+    subject: Mapped[str] = mapped_column(server_default="everything")
+    resolved_by: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
