@@ -24,7 +24,7 @@ from odds_pipeline.simulator.world import Sizes, World
 
 _PERIOD = timedelta(minutes=10)
 _SINCE = datetime(2026, 2, 1, 12, tzinfo=UTC)
-_LISTED = 60
+_LISTED = 300
 
 
 @dataclass(frozen=True)
