@@ -1,0 +1,170 @@
+"""The conditions that raise an alert, each judged from what is known: no database is asked here.
+
+A condition holds, does not, or cannot be told now; what a verdict says, an alert that is opened by it says too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Literal
+
+from odds_pipeline.settings import Settings
+from odds_pipeline.storage.judged import Judgement
+from odds_pipeline.storage.measured import StorageProfile
+from odds_pipeline.storage.samples import SamplePair
+from odds_pipeline.storage.words import in_bytes, in_days
+
+AlertType = Literal["growth", "size_limit", "disk_filling", "missing_partition", "retention_not_run"]
+
+EVERYTHING = "everything"
+"""The subject of what is about all databases and the archive together."""
+
+_GROWTH_KNOWN_AFTER = timedelta(days=1)
+"""Less than a day of samples has not seen what every day does."""
+_LARGEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One condition. ``holds`` None: it cannot be told now, and ``message`` says why; so the condition stays as it was.
+
+    ``message`` of one that holds: what, where, since when, what to do.
+    """
+
+    alert_type: AlertType
+    subject: str
+    holds: bool | None
+    message: str
+    current_bytes: int
+    previous_bytes: int | None = None
+    growth_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What should have been done by now. ``first_run_at``: since when there are cycles, None before the first.
+
+    ``retained_at``: when retention was last completed; ``retention_error``: what was amiss with a later run;
+    ``missing_days``: days that history should have a partition for.
+    """
+
+    first_run_at: datetime | None
+    retained_at: datetime | None
+    retention_error: str | None
+    missing_days: Sequence[date]
+
+
+def judge_conditions(
+    profile: StorageProfile,
+    judgement: Judgement,
+    pair: SamplePair | None,
+    upkeep: Upkeep,
+    *,
+    settings: Settings,
+    now: datetime,
+) -> tuple[Verdict, ...]:
+    """Every condition once. ``pair``: the two newest samples that lie far enough apart."""
+    return (
+        _growth(profile, pair, settings),
+        _size_limit(profile, settings),
+        _disk_filling(profile, judgement, settings),
+        _missing_partition(profile, upkeep),
+        _retention_not_run(profile, upkeep, settings, now),
+    )
+
+
+def _growth(profile: StorageProfile, pair: SamplePair | None, settings: Settings) -> Verdict:
+    """Between two samples as they are: growth is not scaled to the time between them, which would hide what came at
+    once after a pause.
+    """
+    if pair is None:
+        return Verdict("growth", EVERYTHING, None, "there are no two samples to compare yet", profile.total_bytes)
+    gained = pair.after - pair.before
+    percent = 100 * gained / pair.before
+    holds = percent > settings.alert_growth_percent and gained > 1e6 * settings.alert_growth_least_mb
+    where = ", ".join(f"{table} (+{in_bytes(size)})" for table, size in islice(pair.by_table.items(), _LARGEST))
+    message = (
+        f"Everything grew by {percent:.0f} % from {in_bytes(pair.before)} at {_at(pair.earlier.sampled_at)} to "
+        f"{in_bytes(pair.after)} {in_days(pair.apart / timedelta(days=1))} later, most in {where}. If no import, "
+        "rebuild or much larger offer explains it, odds-pipeline profile says what these tables hold and what to do."
+    )
+    return Verdict("growth", EVERYTHING, holds, message, pair.after, pair.before, round(percent, 2))
+
+
+def _size_limit(profile: StorageProfile, settings: Settings) -> Verdict:
+    total, limit = profile.total_bytes, 1e9 * settings.alert_size_gb
+    message = (
+        f"Everything takes {in_bytes(total)}, more than the {in_bytes(limit)} of ODDS_ALERT_SIZE_GB; most of it "
+        f"{_largest(profile)}. odds-pipeline profile has a plan; if so much is meant to be kept, raise the setting."
+    )
+    return Verdict("size_limit", EVERYTHING, total > limit, message, total)
+
+
+def _disk_filling(profile: StorageProfile, judgement: Judgement, settings: Settings) -> Verdict:
+    total, growth, days = profile.total_bytes, profile.growth, judgement.projection.days_until_full
+    if growth is None or growth.said_by != "samples" or growth.until - growth.since < _GROWTH_KNOWN_AFTER:
+        why = "how fast everything grows is not known before there is a day of samples"
+        return Verdict("disk_filling", EVERYTHING, None, why, total)
+    grown = sorted(growth.by_table.items(), key=lambda item: (-item[1], item[0]))
+    where = ", ".join(f"{table} (+{in_bytes(size)} a day)" for table, size in grown[:_LARGEST] if size > 0)
+    disk = in_bytes(1e9 * settings.disk_gb)
+    when = f"is full in {in_days(days)}" if days is not None and days > 0 else "is full"
+    message = (
+        f"The disk of {disk} (ODDS_DISK_GB) {when}: everything takes {in_bytes(total)} and since {_at(growth.since)} "
+        f"has grown by {in_bytes(growth.bytes_a_day)} a day, most in {where or 'no table'}. Follow the plan of "
+        "odds-pipeline profile, or keep fewer days (ODDS_RETENTION_DAYS)."
+    )
+    holds = days is not None and days <= settings.alert_days_until_full
+    return Verdict("disk_filling", EVERYTHING, holds, message, total)
+
+
+def _missing_partition(profile: StorageProfile, upkeep: Upkeep) -> Verdict:
+    missing = upkeep.missing_days
+    message = (
+        f"odds_history has no partition for {_days(missing)}: what prepares days ahead has not run. Nothing is lost, a "
+        "cycle makes one when it writes. Start the daemon (odds-pipeline up), or run odds-pipeline migrate."
+    )
+    holds = bool(missing) and upkeep.first_run_at is not None
+    return Verdict("missing_partition", "odds_history", holds, message, profile.total_bytes)
+
+
+def _retention_not_run(profile: StorageProfile, upkeep: Upkeep, settings: Settings, now: datetime) -> Verdict:
+    """A database that is younger than the time allowed has nothing to retain yet."""
+    since = upkeep.retained_at or upkeep.first_run_at
+    holds = since is not None and now - since > settings.alert_retention_after
+    begun = "since" if upkeep.retained_at else "since the first cycle,"
+    passed = "" if since is None else f" {begun} {_at(since)}, {in_days((now - since) / timedelta(days=1))} ago"
+    amiss = f" The last try: {upkeep.retention_error}." if upkeep.retention_error else ""
+    message = (
+        f"Retention was not completed{passed}: days that are over stay in PostgreSQL.{amiss} Start the daemon "
+        "(odds-pipeline up), or run odds-pipeline retention and see what it says."
+    )
+    return Verdict("retention_not_run", "retention", holds, message, profile.total_bytes)
+
+
+def _largest(profile: StorageProfile) -> str:
+    tables = [
+        (table.total_bytes, f"{each.name}.{table.name}") for each in profile.databases for table in each.whole_tables
+    ]
+    tables += [(each.bytes, f"archive.{each.kind}") for each in profile.archives]
+    largest = sorted(tables, key=lambda item: (-item[0], item[1]))[:_LARGEST]
+    return ", ".join(f"{name} ({in_bytes(size)})" for size, name in largest) or "in no table"
+
+
+def _days(days: Sequence[date]) -> str:
+    match days:
+        case []:
+            return "no day"
+        case [day]:
+            return str(day)
+        case [first, *between, last] if len(between) + 1 == (last - first).days:
+            return f"{first} to {last}"
+        case _:
+            return ", ".join(map(str, days))
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
