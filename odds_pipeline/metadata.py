@@ -83,15 +83,15 @@ def frame_columns(
     )
 
 
-def relation_columns(model: type[DeclarativeBase]) -> dg.TableSchema:
-    """The column schema of a table or view, from its SQLAlchemy class."""
+def relation_columns(model: type[DeclarativeBase], meanings: Mapping[str, str] = COLUMN_MEANINGS) -> dg.TableSchema:
+    """The column schema of a table or view, from its SQLAlchemy class; ``meanings``: of its columns."""
     dialect = postgresql.dialect()
     return dg.TableSchema(
         columns=[
             _column(
                 column.name,
                 column.type.compile(dialect).lower(),
-                COLUMN_MEANINGS[column.name],
+                meanings[column.name],
                 is_required=not column.nullable,
             )
             for column in model.__table__.columns
