@@ -1,0 +1,70 @@
+"""One advice: an opportunity with the database as it would be afterwards, and what is too little to be advised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from odds_pipeline.storage.judged import Basis, Family, Level, Opportunity
+from odds_pipeline.storage.measured import DatabaseProfile, Table
+
+LEAST_SHARE = 0.01
+LEAST_BYTES = 10_000_000
+"""What saves less than both is not listed."""
+LEAST_OF_ALL = 1_000_000
+"""What saves less is not listed, however small the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """An opportunity and its effect; ``afterwards`` is the same profile where the saving is not known."""
+
+    opportunity: Opportunity
+    afterwards: DatabaseProfile
+
+
+def is_worth_it(saving: int, profile: DatabaseProfile) -> bool:
+    """Whether a saving is large enough to be listed."""
+    if saving < LEAST_OF_ALL:
+        return False
+    return saving >= LEAST_BYTES or saving >= LEAST_SHARE * profile.total_bytes
+
+
+def advise(
+    profile: DatabaseProfile,
+    afterwards: DatabaseProfile | None,
+    *,
+    family: Family,
+    subject: str,
+    title: str,
+    tables: tuple[Table, ...],
+    evidence: str,
+    effort: Level,
+    risk: Level,
+    risk_reason: str,
+    statement: str,
+    is_sql: bool = True,
+    loses: str | None = None,
+    basis: Basis = "sampled",
+) -> Advice:
+    """Put an advice together. The saving is the difference between the two profiles; without the second, not known."""
+    saving = None if afterwards is None else max(profile.total_bytes - afterwards.total_bytes, 0)
+    return Advice(
+        Opportunity(
+            id=f"{family}:{subject}",
+            family=family,
+            title=title,
+            database=profile.name,
+            tables=tuple(each.name for each in tables),
+            evidence=evidence,
+            saving_bytes=saving,
+            saving_share=saving / profile.total_bytes if saving is not None and profile.total_bytes else None,
+            basis="not measured here" if saving is None else basis,
+            effort=effort,
+            risk=risk,
+            risk_reason=risk_reason,
+            loses=loses,
+            statement=statement,
+            is_sql=is_sql,
+        ),
+        profile if afterwards is None else afterwards,
+    )

@@ -1,0 +1,246 @@
+"""The family eliminate: raw answers that nobody reads, repeating rows, indexes that nobody uses, empty room."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from odds_pipeline.storage.judged import Level
+from odds_pipeline.storage.measured import Column, ColumnReaders, DatabaseProfile, Index, Table
+from odds_pipeline.storage.opportunities.advice import Advice, advise
+from odds_pipeline.storage.opportunities.afterwards import (
+    compact,
+    with_share,
+    with_table,
+    without_column,
+    without_index,
+    without_repeats,
+)
+from odds_pipeline.storage.opportunities.market_level import keep_changes, says_what_is_gone
+from odds_pipeline.storage.opportunities.shapes import (
+    holds_changes,
+    is_dagsters,
+    is_ours,
+    raw_column,
+    repeats_of,
+    states_of,
+)
+from odds_pipeline.storage.opportunities.statements import name, relation, rewrite, text
+from odds_pipeline.storage.words import in_bytes, in_count, in_percent
+
+LEAST_BLOAT = 0.2
+"""Share of heap and TOAST that is empty from which on a rewrite is advised: a fifth comes back by itself."""
+SCANS_COUNTED_FOR = timedelta(days=7)
+"""How long the server must have counted before an index without scans is called unused."""
+
+_REWRITES = "the table is locked while it is rewritten, and the copy needs room beside it; cannot be undone"
+
+
+def raw_answers(profile: DatabaseProfile) -> Iterator[Advice]:
+    """Columns that keep raw answers. Saving: the column's TOAST and what of it lies in the heap, and the bloat."""
+    if is_dagsters(profile):
+        return
+    for table in profile.whole_tables:
+        for column in table.columns:
+            if raw_column(table, column) and column.bytes:
+                yield _raw_answers(profile, table, column)
+
+
+def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
+    """Rows that repeat the one before them. Saving: their share of all rows x (heap + TOAST + indexes), and the bloat.
+
+    The share is of a sample of consecutive rows: equal ones / (pairs + rows without one before them).
+    """
+    for table in profile.whole_tables:
+        repeats = repeats_of(profile, table)
+        if repeats is None or not repeats.equal or holds_changes(profile, table) or is_ours(profile):
+            continue
+        share = repeats.share_of_rows
+        left = with_table(profile, table, lambda each, share=share: with_share(each, 1 - share))
+        states = states_of(profile, table)
+        answers = (
+            f" Of {in_count(repeats.answers)} pairs of answers, {in_count(repeats.equal_answers)} changed nothing."
+            if repeats.answers
+            else ""
+        )
+        yield advise(
+            profile,
+            without_repeats(left, repeats),
+            family="eliminate",
+            subject=f"{table.name}.repeats",
+            title=f"Market-level storage: keep a row of {table.name} only when the market changed",
+            tables=(table,),
+            evidence=f"{in_count(repeats.equal)} of {in_count(repeats.pairs)} rows looked at say what the row before "
+            f"them of the same market said ({in_percent(repeats.share)}); rows without one before them counted, that "
+            f"is {in_percent(share)} of {in_count(table.rows)} rows and {in_bytes(table.total_bytes)}.{answers}",
+            effort="medium",
+            risk="medium",
+            risk_reason="what writes must compare with the last state of a market from then on, and what reads must "
+            "look for the last row up to a moment, not for a snapshot's own rows; stop the writer while it is done",
+            loses=None
+            if states and says_what_is_gone(states)
+            else "since when a market is no longer offered: without a column for it, only a missing row says so",
+            statement=keep_changes(states)
+            if states
+            else "Keep a row only where it differs from the row before it of the same event, bookmaker, market and "
+            "line, and write no other from then on.",
+            is_sql=states is not None,
+        )
+
+
+def useless_indexes(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
+    """Indexes that are not needed: saving is their size. Not told of Dagster's database, whose schema is its own."""
+    if is_dagsters(profile):
+        return
+    for table in profile.whole_tables:
+        redundant = {index.name: other for index in table.indexes if (other := _made_redundant_by(index, table))}
+        for index in table.indexes:
+            other = redundant.get(index.name)
+            if other:
+                evidence = f"Whatever {index.name} ({in_bytes(index.bytes)}) answers, {other.name} answers too: "
+                evidence += f"{_keys(other)} begins with {_keys(index)}."
+                yield _drop_index(profile, table, index, evidence, "low", "another index does its work")
+            elif _is_unused(index, profile, now):
+                since = f"{profile.wal.since:%Y-%m-%d}" if profile.wal else ""
+                evidence = f"Not used once since {since}, as far as the server counts; {in_bytes(index.bytes)}."
+                reason = "a rare question may need it; keep its definition"
+                yield _drop_index(profile, table, index, evidence, "medium", reason)
+
+
+def empty_room(profile: DatabaseProfile) -> Iterator[Advice]:
+    """Tables of which much is empty. Saving: the bloat, which is what the rows do not need by statistics."""
+    for table in profile.whole_tables:
+        bloat = table.bloat_bytes or 0
+        stored = table.heap_bytes + table.toast_bytes
+        if not stored or bloat / stored < LEAST_BLOAT:
+            continue
+        dead = f", {in_count(table.dead_rows)} rows are dead" if table.dead_rows else ""
+        yield advise(
+            profile,
+            with_table(profile, table, compact),
+            family="eliminate",
+            subject=f"{table.name}.bloat",
+            title=f"Give back the empty room in {table.name}",
+            tables=(table,),
+            evidence=f"{in_bytes(bloat)} of {in_bytes(stored)} ({in_percent(bloat / stored)}) are more than the rows "
+            f"need by statistics{dead}.",
+            effort="low",
+            risk="low",
+            risk_reason=f"{_REWRITES} (pg_repack, where it is installed, does the same while others write)",
+            statement=rewrite(profile, table),
+            basis="statistics",
+        )
+
+
+def _raw_answers(profile: DatabaseProfile, table: Table, column: Column) -> Advice:
+    values = table.rows * (1 - column.null_share)
+    uncompressed = f", {in_bytes(column.raw_bytes)} before compression" if column.raw_bytes else ""
+    risk, reason = _risk_of_readers(column.readers)
+    return advise(
+        profile,
+        with_table(profile, table, lambda each: without_column(each, column.name)),
+        family="eliminate",
+        subject=f"{table.name}.{column.name}",
+        title=f"Drop {table.name}.{column.name}: answers as they came",
+        tables=(table,),
+        evidence=f"{in_bytes(column.bytes)} of the table's {in_bytes(table.total_bytes)}, "
+        f"{in_bytes(column.bytes / values if values else None)} a value{uncompressed}. {_read_by(column.readers)}",
+        effort="low",
+        risk=risk,
+        risk_reason=f"{reason}; {_REWRITES}",
+        loses="the answers as they came: what was not taken out of them when they were stored is gone",
+        statement=text(
+            "ALTER TABLE {table} DROP COLUMN {column};", table=relation(table), column=name(column.name)
+        )
+        + rewrite(profile, table),
+    )  # fmt: skip
+
+
+def _risk_of_readers(readers: ColumnReaders | None) -> tuple[Level, str]:
+    if readers is None:
+        return "medium", "who reads the column was not looked for"
+    if readers.views or readers.functions or readers.statements or readers.source:
+        return "high", "something reads or writes the column, and must be changed before"
+    if readers.statements is None and readers.source is None:
+        return "low", "nothing in the database reads it; what applications do is not known"
+    return "low", "nothing was found that reads it"
+
+
+def _read_by(readers: ColumnReaders | None) -> str:
+    if readers is None:
+        return "Who reads it was not looked for."
+    found = {
+        "views": readers.views,
+        "functions (by their text)": readers.functions,
+        "indexes, constraints and triggers": readers.parts,
+        "statements": readers.statements,
+        "source": readers.source,
+    }
+    named = "; ".join(f"{what}: {', '.join(who)}" for what, who in found.items() if who)
+    unknown = [
+        said
+        for said, who in (
+            ("statements cannot be known without pg_stat_statements", readers.statements),
+            ("no source was searched", readers.source),
+        )
+        if who is None
+    ]
+    nobody = ", ".join(what for what, who in found.items() if who == ())
+    return " ".join(
+        f"{part[0].upper()}{part[1:]}."
+        for part in (
+            f"it is mentioned in {named}" if named else "",
+            f"nothing was found among {nobody}" if nobody else "",
+            "; ".join(unknown),
+        )
+        if part
+    )
+
+
+def _drop_index(
+    profile: DatabaseProfile, table: Table, index: Index, evidence: str, risk: Level, reason: str
+) -> Advice:
+    concurrently = "DROP INDEX CONCURRENTLY {index};" if table.kind == "table" else "DROP INDEX {index};"
+    return advise(
+        profile,
+        with_table(profile, table, lambda each: without_index(each, index.name)),
+        family="eliminate",
+        subject=f"{table.name}.{index.name}",
+        title=f"Drop the index {index.name} of {table.name}",
+        tables=(table,),
+        evidence=evidence,
+        effort="low",
+        risk=risk,
+        risk_reason=reason,
+        statement=text(concurrently, index=name(table.schema, index.name)),
+        basis="statistics",
+    )
+
+
+def _is_unused(index: Index, profile: DatabaseProfile, now: datetime) -> bool:
+    """A replica counts its own reads alone; uniqueness is used by every write, whatever the scans say."""
+    counted = profile.wal is not None and now - profile.wal.since >= SCANS_COUNTED_FOR
+    return index.scans == 0 and counted and not (index.is_constraint or index.is_unique or profile.is_replica)
+
+
+def _made_redundant_by(index: Index, table: Table) -> Index | None:
+    """Another plain b-tree that begins with the same keys; of two that are the same, the later name goes."""
+    if index.is_constraint or index.is_unique or not (keys := _keys(index)):
+        return None
+    for other in table.indexes:
+        theirs = _keys(other)
+        if other.name == index.name or theirs is None:
+            continue
+        if theirs.startswith(f"{keys}, "):
+            return other
+        if theirs == keys and (other.is_constraint or other.is_unique or other.name < index.name):
+            return other
+    return None
+
+
+def _keys(index: Index) -> str | None:
+    """The keys of a plain b-tree as its definition has them; None of one with a condition, included columns etc."""
+    found = re.search(r" USING btree \((.*)\)$", index.definition)
+    is_plain = not re.search(r"\) (INCLUDE|WHERE|WITH|NULLS) ", index.definition)
+    return found.group(1) if found and is_plain else None
