@@ -1,0 +1,142 @@
+"""The report's sections on what comes: growth, how old the rows are, how much changed, against whole snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from odds_pipeline.storage.judged import AgainstSnapshots, Projection
+from odds_pipeline.storage.measured import WINDOWS, Ages, Growth, Repeats, StorageProfile, Table, Turnover
+from odds_pipeline.storage.report.parts import Facts, Part, Section, Sentences, grid
+from odds_pipeline.storage.report.sizes import table_name
+from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent
+
+_TABLES_SHOWN = 12
+
+
+def growth_section(profile: StorageProfile) -> Section:
+    """Bytes gained a day, by table, and rows of each of the last 7 days."""
+    parts: list[Part] = [Sentences(growth_sentence(profile.growth))]
+    if profile.growth is not None and profile.growth.by_table:
+        grown = sorted(profile.growth.by_table.items(), key=lambda each: -each[1])
+        rows = [(name, in_bytes(size)) for name, size in grown[:_TABLES_SHOWN] if size]
+        parts += [grid(("table", "growth a day"), rows, numbers=(1,))] if rows else []
+    return Section("Growth", tuple(parts))
+
+
+def growth_sentence(growth: Growth | None) -> str:
+    """How much is gained in a day, since when, and who says so."""
+    if growth is None:
+        return "Growth is not known yet: it takes two samples an hour apart, or rows that say how old they are."
+    who = "stored samples of the sizes" if growth.said_by == "samples" else "the ages of the rows that are there"
+    stretch = in_days((growth.until - growth.since) / timedelta(days=1))
+    return (
+        f"{in_bytes(growth.bytes_a_day)} a day, by {who} over {stretch} "
+        f"({growth.since:%Y-%m-%d %H:%M} to {growth.until:%Y-%m-%d %H:%M} UTC)."
+    )
+
+
+def age_sections(profile: StorageProfile) -> Iterator[Section]:
+    """What falls within 7, 14 and 30 days, and the rows of each of the last 7 days."""
+    aged = [
+        (table_name(profile, database, table), table, table.ages)
+        for database in profile.databases
+        for table in database.whole_tables
+        if table.ages is not None
+    ]
+    aged.sort(key=lambda each: -each[1].total_bytes)
+    if not aged:
+        yield Section("Ages of rows", (Sentences("No table has rows that say how old they are."),))
+        return
+    titles = ("table", "by", "oldest (UTC)", "newest (UTC)", *(f"rows of {days} days" for days in WINDOWS))
+    rows = [_age_row(name, table, ages) for name, table, ages in aged[:_TABLES_SHOWN]]
+    further = f"{len(aged) - _TABLES_SHOWN:,} further tables are smaller; JSON has them all."
+    beyond: tuple[Part, ...] = (Sentences(further),) if len(aged) > _TABLES_SHOWN else ()
+    yield Section("Ages of rows", (grid(titles, rows, numbers=range(4, len(titles))), *beyond))
+    yield Section("Rows by day", tuple(_by_day(aged)))
+
+
+def change_section(profile: StorageProfile, projection: Projection) -> Section:
+    """The share of answers and of markets that changed, bytes per event, and what whole snapshots would have taken."""
+    rows: list[tuple[str, str]] = []
+    parts: list[Part] = []
+    if profile.turnover is not None:
+        rows += _turnover_facts(profile.turnover)
+    for database in profile.databases:
+        for found in database.repeats:
+            rows += _repeat_facts(found)
+    rows.append(("Growth per event and day", _per_event(profile)))
+    parts.append(Facts(tuple(rows)))
+    if profile.turnover is None and not any(database.repeats for database in profile.databases):
+        parts.append(Sentences("How much of what is stored has changed is not known: nothing here tells it."))
+    against = projection.against_snapshots
+    parts.append(Sentences(_against(against)) if against else Sentences("Not compared with storing whole snapshots."))
+    return Section("What changed, and what snapshots would have taken", tuple(parts))
+
+
+def _age_row(name: str, table: Table, ages: Ages) -> tuple[str, ...]:
+    within = [ages.rows_within.get(days) for days in WINDOWS]
+    return (
+        name,
+        ages.said_by,
+        f"{ages.oldest:%Y-%m-%d %H:%M}",
+        f"{ages.newest:%Y-%m-%d %H:%M}",
+        *(
+            "" if rows is None else f"{in_count(rows)} ({in_percent(rows / table.rows if table.rows else 0)})"
+            for rows in within
+        ),
+    )
+
+
+def _by_day(aged: list[tuple[str, Table, Ages]]) -> Iterator[Part]:
+    days = sorted({day for _, _, ages in aged for day in ages.rows_by_day})
+    shown = [each for each in aged if any(each[2].rows_by_day.values())]
+    if not shown:
+        yield Sentences("No row is of the last 7 days.")
+        return
+    rows = [
+        (name, *(in_count(ages.rows_by_day.get(day, 0)) for day in days)) for name, _, ages in shown[:_TABLES_SHOWN]
+    ]
+    sums = (sum(ages.rows_by_day.get(day, 0) * (table.bytes_per_row or 0) for _, table, ages in shown) for day in days)
+    rows.append(("bytes of all of them, about", *map(in_bytes, sums)))
+    yield grid(("table", *(f"{day:%d %b}" for day in days)), rows, numbers=range(1, len(days) + 1))
+
+
+def _turnover_facts(turnover: Turnover) -> Iterator[tuple[str, str]]:
+    stretch = f"{turnover.since:%Y-%m-%d %H:%M} to {turnover.until:%Y-%m-%d %H:%M} UTC"
+    yield "Cycles", f"{in_count(turnover.cycles)} ({stretch})"
+    yield "Events in a cycle", in_count(turnover.events)
+    changed = turnover.changed_answers
+    yield "Answers", in_count(turnover.answers)
+    yield "Answers that changed anything", _of(changed, turnover.answers)
+    yield "Markets seen", in_count(turnover.observations)
+    yield "Markets that changed", _of(turnover.history_rows, turnover.observations)
+    yield "Of these, seen for the first time", in_count(turnover.first_sightings)
+
+
+def _repeat_facts(found: Repeats) -> Iterator[tuple[str, str]]:
+    yield f"Rows of {found.table} that say what the row before them said", _of(found.equal, found.pairs)
+    if found.answers:
+        changed = found.answers - found.equal_answers
+        yield f"Answers of {found.table} that changed anything", _of(changed, found.answers)
+
+
+def _of(part: int | None, whole: int) -> str:
+    if part is None:
+        return NOT_KNOWN
+    return f"{in_count(part)} of {in_count(whole)}: {in_percent(part / whole)}" if whole else "none were seen"
+
+
+def _per_event(profile: StorageProfile) -> str:
+    if profile.growth is None or profile.turnover is None or not profile.turnover.events:
+        return NOT_KNOWN
+    return f"{profile.growth.bytes_a_day / profile.turnover.events / 1e6:,.3f} MB"
+
+
+def _against(against: AgainstSnapshots) -> str:
+    return (
+        f"{in_count(against.rows_a_day)} rows a day were stored where whole snapshots would have taken "
+        f"{in_count(against.snapshot_rows_a_day)}: {in_percent(against.fewer_rows)} fewer. "
+        f"{in_bytes(against.bytes_a_day)} a day against {in_bytes(against.snapshot_bytes_a_day)}, a snapshot's row "
+        f"taken at {against.snapshot_row_bytes:,.0f} bytes ({against.snapshot_row_from})."
+    )

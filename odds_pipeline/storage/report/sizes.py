@@ -1,0 +1,227 @@
+"""The report's sections on what is there: tables, columns, archives, dead rows and bloat, retention's promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from odds_pipeline.storage.measured import Column, DatabaseProfile, Kept, StorageProfile, Table
+from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences, grid
+from odds_pipeline.storage.words import in_bytes, in_count, in_days, in_percent, rows_from
+
+_TABLES_SHOWN = 15
+_COLUMNS_SHOWN = 12
+_BLOATED_SHOWN = 10
+_PARTITIONS_SHOWN = 3
+
+_SIZE_TITLES = (
+    *("table", "rows are", "size", "of the database", "rows", "bytes/row"),
+    *("heap", "TOAST", "indexes", "indexes of size"),
+)
+
+
+def table_sections(profile: StorageProfile) -> Iterator[Section]:
+    """A section for each database: every table with its size, the smallest of many together."""
+    for database in profile.databases:
+        yield Section(f"Tables of {database.name}", tuple(_tables(database)))
+
+
+def column_section(profile: StorageProfile) -> Section:
+    """The largest columns of all databases, those of JSON first, as samples have them."""
+    found = [
+        (table_name(profile, database, table), table, column)
+        for database in profile.databases
+        for table in database.whole_tables
+        for column in table.columns
+        if column.bytes
+    ]
+    found.sort(key=lambda each: (not each[2].is_json, -each[2].bytes))
+    if not found:
+        return Section("Columns", (Sentences("No rows were sampled: there are none, or none could be read."),))
+    rows = [_column_row(*each) for each in found[:_COLUMNS_SHOWN]]
+    titles = (
+        *("column", "type", "size", "of the table", "per row", "null"),
+        *("uncompressed", "stored of it", "different values", "items"),
+    )
+    parts: list[Part] = [grid(titles, rows, numbers=range(2, len(titles)))]
+    if len(found) > _COLUMNS_SHOWN:
+        parts.append(Sentences(f"{len(found) - _COLUMNS_SHOWN:,} further columns are smaller; JSON has them all."))
+    return Section("Columns", tuple(parts))
+
+
+def archive_section(profile: StorageProfile) -> Section:
+    """The files of the archive, by kind."""
+    if not profile.archives:
+        return Section("Archives", (Sentences("No archived files are known here."),))
+    rows = [
+        (
+            each.kind,
+            f"{each.first_day or ''}",
+            f"{each.last_day or ''}",
+            in_count(each.files),
+            in_bytes(each.bytes),
+            in_count(each.rows),
+            _per_row(each.bytes_per_row),
+        )
+        for each in profile.archives
+    ]
+    titles = ("kind", "first day", "last day", "files", "size", "rows", "bytes/row")
+    return Section("Archives", (grid(titles, rows, numbers=range(3, len(titles))),))
+
+
+def health_section(profile: StorageProfile) -> Section:
+    """Dead rows and bloat by table, and the write-ahead log of each server."""
+    parts: list[Part] = []
+    bloated = [
+        (database, table)
+        for database in profile.databases
+        for table in database.whole_tables
+        if (table.bloat_bytes or 0) > 0 or (table.dead_rows or 0) > 0
+    ]
+    bloated.sort(key=lambda each: (-(each[1].bloat_bytes or 0), -(each[1].dead_rows or 0)))
+    if bloated:
+        rows = [
+            (
+                table_name(profile, database, table),
+                in_count(table.dead_rows),
+                in_bytes(table.bloat_bytes),
+                in_percent((table.bloat_bytes or 0) / table.total_bytes) if table.total_bytes else "",
+            )
+            for database, table in bloated[:_BLOATED_SHOWN]
+        ]
+        parts.append(grid(("table", "dead rows", "bloat", "of the table"), rows, numbers=(1, 2, 3)))
+    else:
+        parts.append(Sentences("Statistics tell of no dead rows and of no bloat."))
+    parts += [Sentences(sentence) for sentence in _log_written(profile)]
+    return Section("Dead rows, bloat, write-ahead log", tuple(parts))
+
+
+def retention_section(profile: StorageProfile) -> Section:
+    """What the settings promise of each table, against what is there (R22)."""
+    title = "Retention against its policy"
+    if not profile.policies:
+        return Section(title, (Sentences("No policy of retention is known for these tables."),))
+    titles = ("table", "kept for", "setting", "oldest row (UTC)", "beyond the policy")
+    return Section(title, (grid(titles, [_kept_row(kept) for kept in profile.policies], numbers=(4,)),))
+
+
+def label(table: Table) -> str:
+    """How a table is called in the report: with its schema, where that is not the usual one."""
+    return table.name if table.schema == "public" else f"{table.schema}.{table.name}"
+
+
+def table_name(profile: StorageProfile, database: DatabaseProfile, table: Table) -> str:
+    """The same, with its database where there are several."""
+    return label(table) if len(profile.databases) == 1 else f"{database.name}: {label(table)}"
+
+
+def _tables(database: DatabaseProfile) -> Iterator[Part]:
+    tables = sorted(database.whole_tables, key=lambda table: (-table.total_bytes, table.schema, table.name))
+    where = f"PostgreSQL {database.server_version}{', a read replica' if database.is_replica else ''}"
+    data = sum(table.heap_bytes + table.toast_bytes for table in tables)
+    indexes = sum(table.index_bytes for table in tables)
+    if not tables:
+        yield Sentences(f"{in_bytes(database.total_bytes)}; {where}. There is no table.")
+        return
+    yield Sentences(
+        f"{in_bytes(database.total_bytes)} in {len(tables):,} tables; {where}. Data {in_bytes(data)}, indexes "
+        f"{in_bytes(indexes)}: {in_percent(indexes / (data + indexes) if data + indexes else 0)} are indexes."
+    )
+    shown, others = tables[:_TABLES_SHOWN], tables[_TABLES_SHOWN:]
+    rows = [row for table in shown for row in _with_partitions(database, table)]
+    if others:
+        rows.append(_sum_row(f"{len(others):,} smaller tables", others, database.total_bytes))
+    beside = database.total_bytes - data - indexes
+    if beside > 0:
+        name = "PostgreSQL's own catalogue, and the rest"
+        share = in_percent(beside / database.total_bytes)
+        rows.append((name, "", in_bytes(beside), share, "", "", "", "", "", ""))
+    yield grid(_SIZE_TITLES, rows, numbers=range(2, len(_SIZE_TITLES)))
+    if skipped := [f"{label(table)}: {table.skipped}" for table in database.tables if table.skipped]:
+        yield Sentences("Rows that were not looked at:")
+        yield Points(tuple(skipped))
+
+
+def _with_partitions(database: DatabaseProfile, table: Table) -> Iterator[tuple[str, ...]]:
+    yield _size_row(label(table), table, database.total_bytes)
+    partitions = sorted(
+        database.partitions_of(table.name) if table.kind == "partitioned" else (),
+        key=lambda each: (each.partition_bound or "", each.name),
+    )
+    if len(partitions) > _PARTITIONS_SHOWN:
+        between = partitions[1:-1]
+        yield _size_row(f"- {label(partitions[0])}", partitions[0], database.total_bytes)
+        yield _sum_row(f"- {len(between):,} partitions between", between, database.total_bytes)
+        partitions = partitions[-1:]
+    for partition in partitions:
+        yield _size_row(f"- {label(partition)}", partition, database.total_bytes)
+
+
+def _size_row(name: str, table: Table, whole: int) -> tuple[str, ...]:
+    return _row(
+        name,
+        rows_from(table.rows_from),
+        (table.heap_bytes, table.toast_bytes, table.index_bytes),
+        rows=table.rows,
+        whole=whole,
+    )
+
+
+def _sum_row(name: str, tables: Sequence[Table], whole: int) -> tuple[str, ...]:
+    sizes = [sum(sizes) for sizes in zip(*((t.heap_bytes, t.toast_bytes, t.index_bytes) for t in tables), strict=True)]
+    who = " and ".join(sorted({rows_from(table.rows_from) for table in tables}))
+    return _row(name, who, sizes, rows=sum(table.rows for table in tables), whole=whole)
+
+
+def _row(name: str, who: str, sizes: Sequence[int], *, rows: int, whole: int) -> tuple[str, ...]:
+    size = sum(sizes)
+    return (
+        name,
+        who,
+        in_bytes(size),
+        in_percent(size / whole if whole else 0),
+        in_count(rows),
+        _per_row(size / rows if rows else None),
+        *(in_bytes(each) if each else "" for each in sizes),
+        in_percent(sizes[-1] / size) if size else "",
+    )
+
+
+def _column_row(name: str, table: Table, column: Column) -> tuple[str, ...]:
+    return (
+        f"{name}.{column.name}",
+        column.type,
+        in_bytes(column.bytes),
+        in_percent(column.bytes / table.total_bytes) if table.total_bytes else "",
+        _per_row(column.bytes / table.rows if table.rows else None),
+        in_percent(column.null_share),
+        "" if column.raw_bytes is None else in_bytes(column.raw_bytes),
+        in_percent(column.bytes / column.raw_bytes) if column.raw_bytes else "",
+        "" if column.distinct_share is None else in_percent(column.distinct_share),
+        "" if column.average_elements is None else f"{column.average_elements:,.1f}",
+    )
+
+
+def _kept_row(kept: Kept) -> tuple[str, ...]:
+    return (
+        kept.table,
+        "as long as it is needed" if kept.days is None else in_days(kept.days),
+        kept.setting or "",
+        "no row" if kept.oldest is None else f"{kept.oldest:%Y-%m-%d %H:%M}",
+        in_bytes(kept.bytes_beyond) if kept.bytes_beyond else "nothing",
+    )
+
+
+def _log_written(profile: StorageProfile) -> Iterator[str]:
+    """A sentence for each server: databases of one server tell the same."""
+    for wal in dict.fromkeys(database.wal for database in profile.databases):
+        names = " and ".join(database.name for database in profile.databases if database.wal == wal)
+        if wal is None:
+            yield f"The server of {names} does not tell how much write-ahead log it wrote."
+            continue
+        days = (profile.measured_at - wal.since).total_seconds() / 86_400
+        rate = f", {in_bytes(wal.bytes / days)} a day" if days > 1 / 24 else ""
+        yield f"The server of {names} wrote {in_bytes(wal.bytes)} of log since {wal.since:%Y-%m-%d %H:%M} UTC{rate}."
+
+
+def _per_row(number: float | None) -> str:
+    return "" if number is None else f"{number:,.1f}" if number < 99.95 else f"{number:,.0f}"
