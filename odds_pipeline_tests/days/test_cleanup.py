@@ -122,9 +122,9 @@ def test_errors_samples_and_ended_alerts_have_retention_of_their_own(database: D
                 connection, "scrape_errors", scrape_run_id=run_id, error_type="timeout", message="late", occurred_at=at
             )
             insert(connection, "storage_samples", sampled_at=at, total_bytes=1, table_sizes="{}")
-            alert = {"alert_type": "growth", "message": "grew", "current_bytes": 2, "created_at": LONG_AGO}
+            alert = {"alert_type": "growth", "message": "grew", "current_bytes": 2}
             insert(connection, "storage_alerts", **alert, resolved_at=at, ended_at=at)
-        insert(connection, "storage_alerts", **alert | {"created_at": NOW - timedelta(days=400)})
+        insert(connection, "storage_alerts", created_at=LONG_AGO, alert_type="growth", message="grew", current_bytes=2)
     assert cleaned(database) == {"scrape_errors": 2, "storage_samples": 1, "storage_alerts": 1}
     assert query(database, "SELECT count(*) FROM storage_alerts WHERE ended_at IS NULL") == [(1,)], "it still lasts"
     assert query(database, "SELECT count(*) FROM scrape_errors") == [(2,)]
