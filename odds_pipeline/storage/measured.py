@@ -86,6 +86,8 @@ class Ages:
     """Rows of the last ``WINDOWS`` days before the profile's moment."""
     rows_by_day: Mapping[date, int]
     """Rows of each of the last 7 whole UTC days before the profile's, days without any included."""
+    is_birth: bool = True
+    """Whether rows of a day were gained in it; not so where the time is that of a row's last change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""The storage profile: where the bytes of a database are, and of everything that belongs to the pipeline."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime
+
+from odds_pipeline.archive.store import Archive
+from odds_pipeline.clock import require_utc
+from odds_pipeline.database.engine import Database
+from odds_pipeline.settings import Settings
+from odds_pipeline.storage.archives import archives_of
+from odds_pipeline.storage.growth import growth_by_ages
+from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
+from odds_pipeline.storage.relations import read_relations
+from odds_pipeline.storage.samples import growth_of_samples
+from odds_pipeline.storage.server import describe_server
+from odds_pipeline.storage.session import measuring
+from odds_pipeline.storage.tables import tables_of
+
+
+def profile_database(database: Database, *, name: str, now: datetime, schema: str | None = None) -> DatabaseProfile:
+    """Measure one database of PostgreSQL 15 or newer: ``schema``'s tables, or all that are not PostgreSQL's own.
+
+    Writes nothing, so a replica will do, and any role. Reads a bounded number of pages of each table, a small lot in
+    each statement; waits 100 ms at most for a table that somebody holds exclusively, and stands in nobody's way for
+    longer than a statement of ours lasts, a second at most. Raises ``psycopg.OperationalError`` when the server does
+    not answer.
+    """
+    started = time.monotonic()
+    with measuring(database) as connection:
+        server = describe_server(connection)
+        relations = read_relations(connection, schema)
+        tables = tables_of(connection, relations, now=require_utc(now), is_replica=server.is_replica)
+        profile = DatabaseProfile(
+            name=name,
+            server_version=server.version,
+            is_replica=server.is_replica,
+            total_bytes=server.total_bytes,
+            tables=tables,
+            wal=server.wal,
+            extensions=server.extensions,
+            can_lz4=server.can_lz4,
+        )
+    return replace(profile, seconds=time.monotonic() - started)
+
+
+def storage_profile(
+    odds: Database, *, dagster: Database | None, archive: Archive | None, settings: Settings, now: datetime
+) -> StorageProfile:
+    """Measure what belongs to the pipeline: both databases and the archive's files that count.
+
+    Growth is that between stored samples where two lie far enough apart, else by the ages of rows. Raises
+    ``psycopg.OperationalError`` when a server does not answer.
+    """
+    databases = [profile_database(odds, name="odds", now=now)]
+    if dagster is not None:
+        databases.append(profile_database(dagster, name="dagster", now=now))
+    return StorageProfile(
+        measured_at=now,
+        databases=tuple(databases),
+        archives=archives_of(odds) if archive is not None else (),
+        growth=growth_of_samples(odds, now=now) or growth_by_ages(databases, now=now),
+    )
+
+
+def foreign_profile(database: Database, *, schema: str, now: datetime) -> StorageProfile:
+    """Measure one schema of a database that is not the pipeline's. Raises as ``profile_database``."""
+    profile = profile_database(database, name=str(database.url.database), now=now, schema=schema)
+    return StorageProfile(measured_at=now, databases=(profile,), growth=growth_by_ages([profile], now=now))

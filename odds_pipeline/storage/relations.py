@@ -1,0 +1,327 @@
+"""What the catalogue says of the tables of a database: which there are, how they hang together, how large they are.
+
+Nothing here reads a row of a user's table. The catalogue itself is read without locks on tables. Sizes, and the
+definitions of indexes, take an ACCESS SHARE lock on each table for a moment: one that somebody holds exclusively is
+told of with the pages that its last VACUUM or ANALYZE counted, and one that vanishes meanwhile is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+HELD = "another session held it exclusively; sizes are those that its last VACUUM or ANALYZE saw"
+UNREADABLE = "this account may not read it"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A column as the catalogue has it. Types are those under any domains."""
+
+    number: int
+    name: str
+    type: str
+    base: int
+    """The type's id, without modifiers."""
+    length: int
+    """Bytes of a type of fixed length; -1 for one of varying length."""
+    alignment: str
+    storage: str
+    """``p`` plain, ``e`` out of line, ``m`` compressed, ``x`` both."""
+    category: str
+    is_virtual: bool
+    """Reckoned when it is asked for, and stored nowhere."""
+    not_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRelation:
+    """An index; ``parent`` is that of the partitioned table that it is a part of."""
+
+    oid: int
+    name: str
+    columns: tuple[str, ...]
+    is_unique: bool
+    is_constraint: bool
+    is_tree: bool
+    """Whether values can be found by it in their order, the first column alone given."""
+    scans: int | None
+    parent: int | None
+    bytes: int
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key of one column."""
+
+    column: str
+    table: int
+    referenced: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, a partitioned table or a partition, which may be partitioned again."""
+
+    oid: int
+    schema: str
+    name: str
+    is_partitioned: bool
+    parent: int | None
+    bound: str | None
+    partitioned_by: str | None
+    """Of a table partitioned by the range of one column: that column."""
+    heap_bytes: int
+    toast_bytes: int
+    index_bytes: int
+    pages: int
+    """Of the heap alone, without its maps."""
+    toast_pages: int
+    fillfactor: int
+    density: float | None
+    """Rows per page by PostgreSQL's statistics; None when it was never analysed."""
+    dead_rows: int
+    skipped: str | None
+    attributes: tuple[Attribute, ...] = ()
+    indexes: tuple[IndexRelation, ...] = ()
+    references: tuple[Reference, ...] = ()
+    distinct: dict[str, float] = field(default_factory=dict[str, float])
+    """Columns to ``n_distinct`` of the statistics."""
+    primary_key: tuple[str, ...] = ()
+
+
+def read_relations(connection: Connection, schema: str | None) -> tuple[Relation, ...]:
+    """Every table of a schema, or of all that are not PostgreSQL's own; views, foreign and temporary tables are none.
+
+    Parents stand before their partitions. Costs some statements over the catalogue and one look at each file's size.
+    """
+    rows = connection.execute(_RELATIONS, {"schema": schema}).fetchall()
+    found = [_relation(row) for row in rows]
+    oids = [relation.oid for relation in found]
+    attributes = _grouped(connection, _ATTRIBUTES, oids)
+    indexes = _grouped(connection, _INDEXES, oids)
+    references = _grouped(connection, _REFERENCES, oids)
+    distinct = _grouped(connection, _DISTINCT, oids)
+    keys = _grouped(connection, _PRIMARY_KEYS, oids)
+    whole = [
+        replace(
+            relation,
+            attributes=tuple(Attribute(*row) for row in attributes.get(relation.oid, [])),
+            indexes=tuple(_index(row) for row in indexes.get(relation.oid, [])),
+            references=tuple(Reference(*row) for row in references.get(relation.oid, [])),
+            distinct=dict(distinct.get(relation.oid, [])),
+            primary_key=tuple(name for (name,) in keys.get(relation.oid, [])),
+        )
+        for relation in found
+    ]
+    return _with_sizes(connection, whole)
+
+
+def _with_sizes(connection: Connection, relations: Sequence[Relation]) -> tuple[Relation, ...]:
+    """The relations with their present sizes; without those that are gone."""
+    try:
+        measured = _measure(connection, relations)
+    except psycopg.Error:
+        # One table that is held or just being dropped fails the statement for all of them.
+        measured = [each for relation in relations for each in _measure_alone(connection, relation)]
+    return tuple(measured)
+
+
+def _measure_alone(connection: Connection, relation: Relation) -> list[Relation]:
+    try:
+        return _measure(connection, [relation])
+    except (errors.LockNotAvailable, errors.QueryCanceled):
+        return [replace(relation, skipped=HELD)]
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        row = connection.execute("SELECT FROM pg_class WHERE oid = %s", [relation.oid]).fetchone()
+        return [] if row is None else [replace(relation, skipped=" ".join(str(error).split()))]
+
+
+def _measure(connection: Connection, relations: Sequence[Relation]) -> list[Relation]:
+    sizes = {row[0]: row[1:] for row in connection.execute(_SIZES, [[each.oid for each in relations]])}
+    indexes = [index.oid for relation in relations for index in relation.indexes]
+    parts = {row[0]: row[1:] for row in connection.execute(_INDEX_SIZES, [indexes])}
+    measured: list[Relation] = []
+    for relation in relations:
+        heap, toast, index, pages, toast_pages = sizes.get(relation.oid, (None,) * 5)
+        if heap is None:
+            continue
+        measured.append(
+            replace(
+                relation,
+                heap_bytes=heap,
+                toast_bytes=toast,
+                index_bytes=index,
+                pages=pages,
+                toast_pages=toast_pages,
+                indexes=tuple(
+                    replace(each, bytes=parts[each.oid][0], definition=parts[each.oid][1])
+                    for each in relation.indexes
+                    if parts[each.oid][1] is not None
+                ),
+            )
+        )
+    return measured
+
+
+def _relation(row: tuple[Any, ...]) -> Relation:
+    *known, heap, toast, index, fillfactor, density, dead, may_read = row
+    oid, schema, name, is_partitioned, parent, bound, partitioned_by, block = known
+    return Relation(
+        oid=oid,
+        schema=schema,
+        name=name,
+        is_partitioned=is_partitioned,
+        parent=parent,
+        bound=bound,
+        partitioned_by=partitioned_by,
+        heap_bytes=heap * block,
+        toast_bytes=toast * block,
+        index_bytes=index * block,
+        pages=heap,
+        toast_pages=toast,
+        fillfactor=fillfactor,
+        density=density,
+        dead_rows=dead,
+        skipped=None if may_read else UNREADABLE,
+    )
+
+
+def _index(row: tuple[Any, ...]) -> IndexRelation:
+    oid, name, columns, is_unique, is_constraint, is_tree, scans, parent, size = row
+    return IndexRelation(oid, name, tuple(columns), is_unique, is_constraint, is_tree, scans, parent, size)
+
+
+def _grouped(connection: Connection, query: LiteralString, oids: list[int]) -> dict[int, list[tuple[Any, ...]]]:
+    """The rows by their first column, which is the table's id."""
+    groups = dict[int, list[tuple[Any, ...]]]()
+    for oid, *row in connection.execute(query, [oids]):
+        groups.setdefault(oid, []).append(tuple(row))
+    return groups
+
+
+# The bound of a partition names no column; without a table (0) its text is made without a lock on one.
+_RELATIONS = """
+    SELECT class.oid::bigint, namespace.nspname, class.relname, class.relkind = 'p', link.inhparent::bigint,
+           pg_get_expr(class.relpartbound, 0),
+           (SELECT attribute.attname FROM pg_partitioned_table AS tree
+            JOIN pg_attribute AS attribute ON attribute.attrelid = tree.partrelid
+                                          AND attribute.attnum = tree.partattrs[0]
+            WHERE tree.partrelid = class.oid AND tree.partstrat = 'r' AND tree.partnatts = 1),
+           current_setting('block_size')::bigint,
+           greatest(class.relpages, 0)::bigint,
+           coalesce(greatest(toast.relpages, 0), 0)::bigint,
+           coalesce((SELECT sum(greatest(part.relpages, 0)) FROM pg_index AS index
+                     JOIN pg_class AS part ON part.oid = index.indexrelid
+                     WHERE index.indrelid = class.oid), 0)::bigint,
+           coalesce((SELECT option.option_value::int FROM pg_options_to_table(class.reloptions) AS option
+                     WHERE option.option_name = 'fillfactor'), 100),
+           CASE WHEN class.reltuples >= 0 AND class.relpages > 0
+                THEN class.reltuples::double precision / class.relpages END,
+           coalesce(pg_stat_get_dead_tuples(class.oid), 0),
+           coalesce(has_schema_privilege(namespace.oid, 'USAGE') AND has_table_privilege(class.oid, 'SELECT'), false)
+    FROM pg_class AS class
+    JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    LEFT JOIN pg_class AS toast ON toast.oid = class.reltoastrelid
+    LEFT JOIN pg_inherits AS link ON link.inhrelid = class.oid AND class.relispartition
+    WHERE class.relkind IN ('r', 'p') AND class.relpersistence <> 't'
+      AND CASE WHEN %(schema)s::text IS NULL
+               THEN namespace.nspname <> 'information_schema' AND namespace.nspname !~ '^pg_'
+               ELSE namespace.nspname = %(schema)s END
+    ORDER BY namespace.nspname, class.relname
+"""
+
+_ATTRIBUTES = """
+    WITH RECURSIVE base AS (
+        SELECT oid AS declared, oid, typtype, typbasetype, -1 AS modifier FROM pg_type
+        UNION ALL
+        SELECT base.declared, type.oid, type.typtype, type.typbasetype, domain.typtypmod
+        FROM base
+        JOIN pg_type AS domain ON domain.oid = base.oid
+        JOIN pg_type AS type ON type.oid = base.typbasetype
+        WHERE base.typtype = 'd'
+    )
+    SELECT attribute.attrelid::bigint, attribute.attnum::int, attribute.attname,
+           format_type(type.oid, CASE WHEN attribute.atttypmod >= 0 THEN attribute.atttypmod ELSE base.modifier END),
+           type.oid::bigint, attribute.attlen::int, attribute.attalign::text, attribute.attstorage::text,
+           type.typcategory::text, attribute.attgenerated = 'v', attribute.attnotnull
+    FROM pg_attribute AS attribute
+    JOIN base ON base.declared = attribute.atttypid AND base.typtype <> 'd'
+    JOIN pg_type AS type ON type.oid = base.oid
+    WHERE attribute.attrelid = ANY(%s::oid[]) AND attribute.attnum > 0 AND NOT attribute.attisdropped
+    ORDER BY attribute.attrelid, attribute.attnum
+"""
+
+# An index keeps the names of its columns in its own pg_attribute, which those of the table are renamed with; of an
+# expression that is a made-up name, such as "expr", shown in brackets.
+_INDEXES = """
+    SELECT index.indrelid::bigint, index.indexrelid::bigint, class.relname,
+           ARRAY(SELECT CASE WHEN index.indkey[attribute.attnum - 1] = 0 THEN '(' || attribute.attname || ')'
+                             ELSE attribute.attname::text END
+                 FROM pg_attribute AS attribute
+                 WHERE attribute.attrelid = index.indexrelid AND attribute.attnum <= index.indnkeyatts
+                 ORDER BY attribute.attnum),
+           index.indisunique,
+           index.indisreplident
+               OR EXISTS (SELECT FROM pg_constraint WHERE pg_constraint.conindid = index.indexrelid),
+           method.amname = 'btree' AND index.indpred IS NULL AND index.indisvalid,
+           pg_stat_get_numscans(index.indexrelid), link.inhparent::bigint,
+           greatest(class.relpages, 0)::bigint * current_setting('block_size')::bigint
+    FROM pg_index AS index
+    JOIN pg_class AS class ON class.oid = index.indexrelid
+    JOIN pg_am AS method ON method.oid = class.relam
+    LEFT JOIN pg_inherits AS link ON link.inhrelid = index.indexrelid
+    WHERE index.indrelid = ANY(%s::oid[])
+    ORDER BY index.indrelid, class.relname
+"""
+
+_REFERENCES = """
+    SELECT link.conrelid::bigint, attribute.attname, link.confrelid::bigint, referenced.attname
+    FROM pg_constraint AS link
+    JOIN pg_attribute AS attribute ON attribute.attrelid = link.conrelid AND attribute.attnum = link.conkey[1]
+    JOIN pg_attribute AS referenced ON referenced.attrelid = link.confrelid AND referenced.attnum = link.confkey[1]
+    WHERE link.contype = 'f' AND cardinality(link.conkey) = 1 AND link.conrelid = ANY(%s::oid[])
+    ORDER BY link.conrelid, attribute.attname
+"""
+
+_DISTINCT = """
+    SELECT class.oid::bigint, stats.attname, stats.n_distinct::double precision
+    FROM unnest(%s::oid[]) AS known(oid)
+    JOIN pg_class AS class ON class.oid = known.oid
+    JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    JOIN pg_stats AS stats ON stats.schemaname = namespace.nspname AND stats.tablename = class.relname
+    WHERE stats.inherited = (class.relkind = 'p') AND stats.n_distinct <> 0
+"""
+
+_PRIMARY_KEYS = """
+    SELECT link.conrelid::bigint, attribute.attname
+    FROM pg_constraint AS link
+    CROSS JOIN unnest(link.conkey) WITH ORDINALITY AS key(number, position)
+    JOIN pg_attribute AS attribute ON attribute.attrelid = link.conrelid AND attribute.attnum = key.number
+    WHERE link.contype = 'p' AND link.conrelid = ANY(%s::oid[])
+    ORDER BY link.conrelid, key.position
+"""
+
+_SIZES = """
+    SELECT class.oid::bigint,
+           pg_table_size(class.oid) - coalesce(pg_total_relation_size(nullif(class.reltoastrelid, 0)), 0),
+           coalesce(pg_total_relation_size(nullif(class.reltoastrelid, 0)), 0),
+           pg_indexes_size(class.oid),
+           pg_relation_size(class.oid) / current_setting('block_size')::bigint,
+           coalesce(pg_relation_size(nullif(class.reltoastrelid, 0)), 0) / current_setting('block_size')::bigint
+    FROM pg_class AS class WHERE class.oid = ANY(%s::oid[])
+"""
+
+_INDEX_SIZES = """
+    SELECT index.oid::bigint, pg_total_relation_size(index.oid), pg_get_indexdef(index.oid)
+    FROM unnest(%s::oid[]) AS index(oid)
+"""

@@ -1,0 +1,54 @@
+"""What a server says of itself: its version, whether it is a replica, what it offers, the log it wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from odds_pipeline.storage.measured import Wal
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Of the connection's server and database; the fields mean what they mean in ``DatabaseProfile``."""
+
+    version: str
+    is_replica: bool
+    total_bytes: int
+    can_lz4: bool
+    extensions: dict[str, bool]
+    wal: Wal | None
+    """None on a replica, which writes none of its own."""
+
+
+def describe_server(connection: Connection) -> Server:
+    """Ask the server. Costs a look at the size of each of the database's files."""
+    row = connection.execute(
+        """
+        SELECT current_setting('server_version'), pg_is_in_recovery(), pg_database_size(current_database()),
+               coalesce((SELECT 'lz4' = ANY (enumvals) FROM pg_settings
+                         WHERE name = 'default_toast_compression'), false)
+        """
+    ).fetchone()
+    assert row is not None
+    version, is_replica, total_bytes, can_lz4 = row
+    offered = connection.execute(
+        "SELECT name, installed_version IS NOT NULL FROM pg_available_extensions ORDER BY name"
+    )
+    return Server(
+        version=version.partition(" ")[0],
+        is_replica=is_replica,
+        total_bytes=total_bytes,
+        can_lz4=can_lz4,
+        extensions=dict(offered.fetchall()),
+        wal=None if is_replica else _wal(connection),
+    )
+
+
+def _wal(connection: Connection) -> Wal | None:
+    row = connection.execute("SELECT wal_bytes::bigint, stats_reset FROM pg_stat_wal").fetchone()
+    return None if row is None or row[1] is None else Wal(*row)
