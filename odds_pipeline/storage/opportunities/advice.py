@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from odds_pipeline.storage.judged import Basis, Family, Level, Opportunity
 from odds_pipeline.storage.measured import DatabaseProfile, Table
@@ -14,10 +15,17 @@ LEAST_OF_ALL = 1_000_000
 """What saves less is not listed, however small the database."""
 
 
+Kind = Literal[
+    "raw column", "repeats", "index", "bloat", "compression", "outcomes", "words", "partitions", "age", "policy"
+]
+"""What is done, finer than the families: the plan chooses by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """An opportunity and its effect; ``afterwards`` is the same profile where the saving is not known."""
 
+    kind: Kind
     opportunity: Opportunity
     afterwards: DatabaseProfile
 
@@ -33,6 +41,7 @@ def advise(
     profile: DatabaseProfile,
     afterwards: DatabaseProfile | None,
     *,
+    kind: Kind,
     family: Family,
     subject: str,
     title: str,
@@ -49,6 +58,7 @@ def advise(
     """Put an advice together. The saving is the difference between the two profiles; without the second, not known."""
     saving = None if afterwards is None else max(profile.total_bytes - afterwards.total_bytes, 0)
     return Advice(
+        kind,
         Opportunity(
             id=f"{family}:{subject}",
             family=family,

@@ -67,6 +67,7 @@ def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
         yield advise(
             profile,
             without_repeats(left, repeats),
+            kind="repeats",
             family="eliminate",
             subject=f"{table.name}.repeats",
             title=f"Market-level storage: keep a row of {table.name} only when the market changed",
@@ -119,6 +120,7 @@ def empty_room(profile: DatabaseProfile) -> Iterator[Advice]:
         yield advise(
             profile,
             with_table(profile, table, compact),
+            kind="bloat",
             family="eliminate",
             subject=f"{table.name}.bloat",
             title=f"Give back the empty room in {table.name}",
@@ -140,6 +142,7 @@ def _raw_answers(profile: DatabaseProfile, table: Table, column: Column) -> Advi
     return advise(
         profile,
         with_table(profile, table, lambda each: without_column(each, column.name)),
+        kind="raw column",
         family="eliminate",
         subject=f"{table.name}.{column.name}",
         title=f"Drop {table.name}.{column.name}: answers as they came",
@@ -160,8 +163,10 @@ def _raw_answers(profile: DatabaseProfile, table: Table, column: Column) -> Advi
 def _risk_of_readers(readers: ColumnReaders | None) -> tuple[Level, str]:
     if readers is None:
         return "medium", "who reads the column was not looked for"
-    if readers.views or readers.functions or readers.statements or readers.source:
-        return "high", "something reads or writes the column, and must be changed before"
+    if readers.views or readers.functions:
+        return "high", "views or functions read the column, and must be changed before"
+    if readers.statements or readers.source:
+        return "medium", "applications mention the column, if only to write it, and must be changed before"
     if readers.statements is None and readers.source is None:
         return "low", "nothing in the database reads it; what applications do is not known"
     return "low", "nothing was found that reads it"
@@ -205,6 +210,7 @@ def _drop_index(
     return advise(
         profile,
         with_table(profile, table, lambda each: without_index(each, index.name)),
+        kind="index",
         family="eliminate",
         subject=f"{table.name}.{index.name}",
         title=f"Drop the index {index.name} of {table.name}",

@@ -1,0 +1,215 @@
+"""The family retain: rows that are older than 30, 14 or 7 days, and rows that are older than what is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from psycopg import sql
+
+from odds_pipeline.storage.measured import WINDOWS, Column, DatabaseProfile, Kept, Table
+from odds_pipeline.storage.opportunities.advice import Advice, advise
+from odds_pipeline.storage.opportunities.afterwards import with_share, with_table, younger
+from odds_pipeline.storage.opportunities.shapes import (
+    Answers,
+    States,
+    answers_of,
+    holds_changes,
+    is_dagsters,
+    is_history,
+    is_ours,
+    states_of,
+)
+from odds_pipeline.storage.opportunities.statements import moment, name, names, relation, rewrite, text
+from odds_pipeline.storage.words import in_bytes, in_count, in_percent
+
+
+def subject_of(days: int) -> str:
+    """How the opportunity to keep so many days is called."""
+    return f"{days} days"
+
+
+def kept_share(table: Table, days: int) -> float:
+    """Share of the table's rows that fall within the last ``days``; 1 where their ages are not known."""
+    if table.ages is None or not table.rows:
+        return 1.0
+    return min(1.0, table.ages.rows_within.get(days, table.rows) / table.rows)
+
+
+def kept_for(profile: DatabaseProfile, days: int, now: datetime) -> DatabaseProfile:
+    """The database with no row of a history older than ``days``: each table's bytes but bloat x the share within."""
+    left = profile
+    for table in _histories(profile):
+        share = kept_share(table, days)
+        if share < 1:
+            left = with_table(left, table, lambda each, share=share: younger(each, share, days, now))
+    return left
+
+
+def old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
+    """Rows of histories by age. Saving: of each table with older rows, share of these x its bytes, and its bloat.
+
+    Not told of a database with a retention of its own (ours, Dagster's): there a shorter one is a setting.
+    """
+    if is_ours(profile) or is_dagsters(profile):
+        return
+    for days in sorted(WINDOWS, reverse=True):
+        aged = [table for table in _histories(profile) if kept_share(table, days) < 1]
+        if not aged:
+            continue
+        gone = {table.name: int(table.rows * (1 - kept_share(table, days))) for table in aged}
+        oldest = min(table.ages.oldest for table in aged if table.ages)
+        shares = ", ".join(
+            f"{in_count(rows)} of {table} ({in_percent(1 - kept_share(found, days))})"
+            for (table, rows), found in zip(gone.items(), aged, strict=True)
+        )
+        yield advise(
+            profile,
+            kept_for(profile, days, now),
+            kind="age",
+            family="retain",
+            subject=subject_of(days),
+            title=f"Keep {days} days",
+            tables=tuple(aged),
+            evidence=f"The oldest row is of {oldest:%Y-%m-%d}; older than {days} days are {shares}.",
+            effort="low",
+            risk="high" if days < 14 else "medium",
+            risk_reason="what is deleted is gone for good: make an archive before; each table is locked while it is "
+            "rewritten, and the copy needs room beside it",
+            loses=f"odds of more than {days} days ago",
+            statement=_statement(profile, aged, now - timedelta(days=days)),
+        )
+
+
+def beyond_policy(profile: DatabaseProfile, policies: tuple[Kept, ...]) -> Iterator[Advice]:
+    """Rows that are older than what is configured. Saving: their bytes, as the policy's table has them."""
+    for kept in policies:
+        table = profile.table(kept.table)
+        if table is None or not kept.bytes_beyond or not table.total_bytes:
+            continue
+        share = 1 - min(kept.bytes_beyond, table.total_bytes) / table.total_bytes
+        yield advise(
+            profile,
+            with_table(profile, table, lambda each, share=share: with_share(each, share)),
+            kind="policy",
+            family="retain",
+            subject=f"{table.name}.policy",
+            title=f"Let retention do what is configured for {table.name}",
+            tables=(table,),
+            evidence=f"{in_bytes(kept.bytes_beyond)} are older than the {kept.days} days that {kept.setting} promises"
+            + (f"; the oldest row is of {kept.oldest:%Y-%m-%d}." if kept.oldest else "."),
+            effort="low",
+            risk="low",
+            risk_reason="it is what was decided; history goes to the archive before it is deleted",
+            loses=None,
+            statement="odds-pipeline retention",
+            is_sql=False,
+            basis="statistics",
+        )
+
+
+def _histories(profile: DatabaseProfile) -> list[Table]:
+    """What may end; what belongs to something stands before it."""
+    found = [table for table in profile.whole_tables if is_history(table)]
+    return sorted(found, key=lambda table: answers_of(profile, table) is None)
+
+
+def _statement(profile: DatabaseProfile, aged: list[Table], boundary: datetime) -> str:
+    """Delete what belongs to something first, then rewrite every table.
+
+    Where only changes are kept, the last row before the boundary is what a market's state was then: it stays as long
+    as its event is looked at, and so does the answer that it belongs to.
+    """
+    changes = {table.name: holds_changes(profile, table) for table in aged}
+    belonging = {table.name: answers_of(profile, table) for table in aged}
+    parts: list[str] = []
+    for table in aged:
+        states = states_of(profile, table) if changes[table.name] else None
+        answers = belonging[table.name]
+        if states is not None:
+            parts.append(_delete_changes(states, boundary))
+        elif answers is not None:
+            parts.append(_delete_belonging(table, answers, boundary))
+        else:
+            needed = [
+                (each, link)
+                for each in aged
+                if changes[each.name] and (link := belonging[each.name]) and link.table.name == table.name
+            ]
+            parts.append(_delete_own(table, needed, boundary))
+    return "".join(parts) + "".join(rewrite(profile, table) for table in aged)
+
+
+def _delete_own(table: Table, needed: list[tuple[Table, Answers]], boundary: datetime) -> str:
+    time = _time_column(table)
+    unless = sql.SQL("").join(
+        sql.SQL(" AND NOT EXISTS (SELECT FROM {child} AS state WHERE state.{link} = answer.{key})").format(
+            child=relation(child), link=name(answers.link), key=name(answers.key)
+        )
+        for child, answers in needed
+    )
+    return text(
+        "DELETE FROM {table} AS answer WHERE answer.{time} < {boundary}{unless};",
+        table=relation(table),
+        time=name(time.name),
+        boundary=moment(boundary, time),
+        unless=unless,
+    )
+
+
+def _delete_belonging(table: Table, answers: Answers, boundary: datetime) -> str:
+    return text(
+        """
+DELETE FROM {table} AS state USING {answers} AS answer
+WHERE answer.{key} = state.{link} AND answer.{time} < {boundary};
+""",
+        table=relation(table),
+        answers=relation(answers.table),
+        key=name(answers.key),
+        link=name(answers.link),
+        time=name(answers.time),
+        boundary=moment(boundary, _time_column(answers.table)),
+    )
+
+
+def _delete_changes(states: States, boundary: datetime) -> str:
+    answers = states.answers
+    asked = answers.table if answers else states.table
+    source = "answer" if answers else "state"
+    return text(
+        _DELETE_CHANGES,
+        table=relation(states.table),
+        asked=relation(asked),
+        join=sql.SQL(" JOIN {answers} AS answer ON answer.{key} = state.{link}").format(
+            answers=relation(asked), key=name(answers.key), link=name(answers.link)
+        )
+        if answers
+        else sql.SQL(""),
+        listing=names(states.listing),
+        of_listing=names(states.listing, of=source),
+        market=names(states.market, of="state"),
+        latest=sql.SQL("{} DESC, {} DESC").format(
+            name(source, states.time), name("state", answers.link if answers else "id")
+        ),
+        time=name(states.time),
+        said_at=name(source, states.time),
+        boundary=moment(boundary, _time_column(asked)),
+    )
+
+
+def _time_column(table: Table) -> Column:
+    said_by = table.ages.said_by if table.ages else ""
+    return table.column(said_by) or Column(said_by, "timestamp with time zone", 0, 0.0)
+
+
+#: ``rank``: what an answer says twice of one market is kept or deleted together.
+_DELETE_CHANGES = """
+DELETE FROM {table} AS state USING (
+    SELECT state.tableoid AS row_in, state.ctid AS row_at, row({of_listing}) AS listing,
+        rank() OVER (PARTITION BY {of_listing}, {market} ORDER BY {latest}) AS back
+    FROM {table} AS state{join}
+    WHERE {said_at} < {boundary}
+) AS old
+WHERE state.tableoid = old.row_in AND state.ctid = old.row_at
+    AND (old.back > 1 OR old.listing NOT IN (SELECT row({listing}) FROM {asked} WHERE {time} >= {boundary}));
+"""
