@@ -152,14 +152,22 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline(
-    migrated_database: str, dagster_url: str, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    migrated_database: str,
+    dagster_url: str,
+    dagster_instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Pipeline]:
-    """The pipeline on a fresh database and instance, against a simulator of a few events, at noon."""
+    """The pipeline on a fresh database and instance, against a simulator of a few events, at noon.
+
+    Another number of events: ``@pytest.mark.parametrize("pipeline", [20], indirect=True)``.
+    """
     clock = ManualClock(NOON)
     # Not pytest's temporary directory: as root that is closed to the account that would run PostgreSQL.
     folder = Path(tempfile.mkdtemp(prefix="odds-pipeline-data-"))
     folder.chmod(0o711)
-    with Simulator(events=EVENTS, clock=clock, period=PERIOD) as simulator:
+    events = getattr(request, "param", EVENTS)
+    with Simulator(events=events, clock=clock, period=PERIOD) as simulator:
         sections = {
             slug: BookmakerSettings(url=url, retry_wait_s=0, retry_wait_max_s=0, tries=2, give_up_after=20)
             for slug, url in simulator.urls.items()
