@@ -22,6 +22,7 @@ class WriteRecord:
       changed (among any of these).
     - ``refused``: refused by the parser or before the write; ``late``: answers (not markets) older than what is
       stored; ``set_aside``: answers that the database refused.
+    - ``changed_answers``: answers that were read and changed something in history; None where nobody counted them.
     - ``outcomes_*``: outcomes of all answers; ``guard_held``: bookmakers whose mass disappearance is not believed yet;
       ``days``: UTC days of history touched; ``seconds``: per stage.
     """
@@ -44,6 +45,7 @@ class WriteRecord:
     guard_held: tuple[str, ...]
     days: tuple[date, ...]
     seconds: dict[str, float] = field(compare=False)
+    changed_answers: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As stored in ``scrape_runs.counts``."""

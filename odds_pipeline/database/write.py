@@ -154,7 +154,12 @@ class _CycleWriter:
                     self.connection, self.run_id, self.answers, listings, self.set_aside, endings.guard_held, self.now
                 )
                 record = self._record(
-                    found, changes, keys, late=asked.filter("is_late").height + again, guard_held=endings.guard_held
+                    found,
+                    changes,
+                    keys,
+                    answered,
+                    late=asked.filter("is_late").height + again,
+                    guard_held=endings.guard_held,
                 )
                 # The run ends now, not when the write began: the next cycle is put off by this one's whole length.
                 ended_at = self.now + timedelta(seconds=time.perf_counter() - self.began)
@@ -321,7 +326,14 @@ class _CycleWriter:
         return set(written["captured_at"].dt.date().unique())
 
     def _record(
-        self, found: Diff, changes: pl.DataFrame, observed_keys: pl.DataFrame, *, late: int, guard_held: set[str]
+        self,
+        found: Diff,
+        changes: pl.DataFrame,
+        observed_keys: pl.DataFrame,
+        answered: pl.DataFrame,
+        *,
+        late: int,
+        guard_held: set[str],
     ) -> WriteRecord:
         confirmed = found.confirmed
         if self.set_aside:
@@ -333,6 +345,7 @@ class _CycleWriter:
         answers = self.answers.answers
         written = _of(changes, *HISTORY_CHANGES)
         observed = Diff(changes, 0)
+        read = answered.filter(pl.col("status").is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value]))
         return WriteRecord(
             observations=self.answers.keys.height,
             new=applied.count(Change.NEW),
@@ -352,6 +365,7 @@ class _CycleWriter:
             guard_held=tuple(sorted(guard_held)),
             days=tuple(sorted(self._days(changes))),
             seconds=dict(self.seconds),
+            changed_answers=read.join(written, on="listing_id", how="semi").height,
         )
 
     def _frame(self, query: str, parameters: list[object], schema: dict[str, object]) -> pl.DataFrame:

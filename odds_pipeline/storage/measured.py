@@ -226,6 +226,8 @@ class Kept:
     oldest: datetime | None
     bytes_beyond: int
     """Of rows that are older than the policy."""
+    not_known: str | None = None
+    """Why ``bytes_beyond`` could not be told."""
 
 
 @dataclass(frozen=True, slots=True)
