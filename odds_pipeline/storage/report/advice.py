@@ -29,13 +29,12 @@ def plan_section(plan: Plan) -> Section:
     if plan.steps:
         titles = ("phase", "step", "risk", "saves", "saves so far", "left")
         parts.append(grid(titles, list(_step_rows(plan)), numbers=range(3, len(titles))))
-    if plan.phases:
         titles = ("phase", "steps", "risk", "saves", "saved by then")
         rows = [_phase_row(number, phase) for number, phase in enumerate(plan.phases, start=1)]
         parts.append(grid(titles, rows, numbers=(1, 3, 4)))
     measures = tuple(f"{phase.name}: {measure}" for phase in plan.phases for measure in phase.measures)
     if measures:
-        parts += [Sentences("Beside the steps:"), Points(measures)]
+        parts += [Sentences("Beside the steps:" if plan.steps else "By phase:"), Points(measures)]
     return Section("Recommended strategy", tuple(parts))
 
 
@@ -44,7 +43,9 @@ def plan_sentence(plan: Plan) -> str:
     target = f"{'within' if plan.meets_target else 'above'} the target of {in_bytes(plan.target_bytes)}"
     disk = f"{'fits' if plan.fits_disk else 'does not fit'} the disk of {in_bytes(plan.disk_bytes)}"
     if not plan.steps:
-        return f"Nothing to do: {in_bytes(plan.before_bytes)} is {target} and {disk}."
+        is_fine = plan.meets_target and plan.fits_disk
+        nothing = "Nothing to do" if is_fine else "Nothing was found that could be done"
+        return f"{nothing}: {in_bytes(plan.before_bytes)} is {target} and {disk}."
     saved = plan.before_bytes - plan.after_bytes
     share = in_percent(saved / plan.before_bytes if plan.before_bytes else 0)
     sizes = f"From {in_bytes(plan.before_bytes)} to {in_bytes(plan.after_bytes)}"

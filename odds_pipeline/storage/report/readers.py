@@ -20,7 +20,9 @@ def reader_section(profile: StorageProfile) -> Section:
     ]
     title = "Who reads the columns that might go"
     if not rows:
-        return Section(title, (Sentences("No column was found that might be done without."),))
+        return Section(
+            title, (Sentences("No readers were looked for: no column was found that might be done without."),)
+        )
     titles = ("column", "views", "functions", "indexes and constraints", "statements seen", "source")
     return Section(title, (grid(titles, rows),))
 
