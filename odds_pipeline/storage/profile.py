@@ -14,6 +14,7 @@ from odds_pipeline.storage.archives import archives_of
 from odds_pipeline.storage.growth import growth_by_ages
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
 from odds_pipeline.storage.relations import read_relations
+from odds_pipeline.storage.repeats import repeats
 from odds_pipeline.storage.samples import growth_of_samples
 from odds_pipeline.storage.server import describe_server
 from odds_pipeline.storage.session import measuring
@@ -43,6 +44,7 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
             extensions=server.extensions,
             can_lz4=server.can_lz4,
         )
+        profile = replace(profile, repeats=repeats(connection, profile))
     return replace(profile, seconds=time.monotonic() - started)
 
 
@@ -65,7 +67,7 @@ def storage_profile(
     )
 
 
-def foreign_profile(database: Database, *, schema: str, now: datetime) -> StorageProfile:
-    """Measure one schema of a database that is not the pipeline's. Raises as ``profile_database``."""
+def foreign_profile(database: Database, *, schema: str | None, now: datetime) -> StorageProfile:
+    """Measure a database that is not the pipeline's: ``schema``'s tables, or all. Raises as ``profile_database``."""
     profile = profile_database(database, name=str(database.url.database), now=now, schema=schema)
     return StorageProfile(measured_at=now, databases=(profile,), growth=growth_by_ages([profile], now=now))
