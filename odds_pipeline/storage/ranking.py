@@ -13,7 +13,7 @@ EFFORT: dict[Level, float] = {"low": 1, "medium": 3, "high": 10}
 """An afternoon, some days, some weeks."""
 RISK: dict[Level, float] = {"low": 1, "medium": 1.5, "high": 3}
 LOSS = 2.0
-"""A byte that takes an answer with it counts half."""
+"""A byte of retention counts half: it takes an answer with it that could be asked for."""
 
 
 def advices(profile: DatabaseProfile, now: datetime, policies: tuple[Kept, ...] = ()) -> tuple[Advice, ...]:
@@ -53,6 +53,6 @@ def policies_of(profile: StorageProfile, database: DatabaseProfile) -> tuple[Kep
 
 
 def worth(opportunity: Opportunity) -> float:
-    """Bytes saved / (effort x risk), and half of that where answers are lost; effort 1, 3 or 10, risk 1, 1.5 or 3."""
-    price = EFFORT[opportunity.effort] * RISK[opportunity.risk] * (LOSS if opportunity.loses else 1)
+    """Bytes saved / (effort x risk), and half of that for retention; effort 1, 3 or 10, risk 1, 1.5 or 3."""
+    price = EFFORT[opportunity.effort] * RISK[opportunity.risk] * (LOSS if opportunity.family == "retain" else 1)
     return (opportunity.saving_bytes or 0) / price

@@ -119,9 +119,10 @@ def without_repeats(profile: DatabaseProfile, repeats: Repeats) -> DatabaseProfi
 
 def _with_column_bytes(table: Table, column: Column, size: int) -> Table:
     gone = max(column.bytes - size, 0)
-    in_toast = _in_toast(table, column) * gone // column.bytes if column.bytes else 0
+    in_toast = min(_in_toast(table, column) * gone // max(column.bytes, 1), table.toast_bytes)
+    # Of each value that lies in TOAST, as if all were equally long.
     values = int(table.rows * (1 - column.null_share))
-    pointers = TOAST_POINTER * values * gone // column.bytes if in_toast and column.bytes else 0
+    pointers = min(TOAST_POINTER * values * in_toast // max(column.bytes, 1), TOAST_POINTER * values)
     in_heap = min(max(gone - in_toast, 0) + pointers, table.heap_bytes)
     return replace(
         table,
