@@ -5,26 +5,31 @@ from __future__ import annotations
 from math import ceil
 
 from odds_pipeline.storage.relations import Relation
-from odds_pipeline.storage.sampling import RowSample
+from odds_pipeline.storage.sampling import POINTER, RowSample
 
 _PAGE = 8192
 _USABLE = 8168
 """Of a page, for rows and their line pointers."""
-_HEADER, _LINE_POINTER, _POINTER = 23, 4, 18
-"""Bytes of a row's header, of its line pointer, and of what stays in the row of a value that lies out of line."""
+_HEADER, _LINE_POINTER = 23, 4
 _ALIGNMENT = {"c": 1, "s": 2, "i": 4, "d": 8}
 
 
 def heap_bloat(relation: Relation, sample: RowSample, rows: int) -> int:
     """Bytes of the heap beyond what its rows need.
 
-    Needed = rows / rows per page, in whole pages of 8192; rows per page = 8168 x fillfactor / row - 1/2, at least 1, as
-    half a row is left over on the mean; row = header, null bitmap, columns by their mean size with their alignment,
-    line pointer.
+    Needed = rows / rows per page, in whole pages of 8192; rows per page = (8168 x fillfactor - rest) / row, at least 1;
+    row = header, null bitmap, columns by their mean size with their alignment, line pointer; rest = what is left of a
+    page where the next row does not fit: half a row, where large rows count for more (E row^2 / 2 E row).
     """
     if sample.rows == 0:
         return relation.pages * _PAGE if rows == 0 else 0
-    per_page = max(1.0, _USABLE * relation.fillfactor / 100 / _row_bytes(relation, sample) - 0.5)
+    row = _row_bytes(relation, sample)
+    stored = sum(
+        values.bytes - values.out_of_line_bytes + POINTER * values.out_of_line for values in sample.values.values()
+    )
+    around = row - stored / sample.rows
+    squares = sample.squares / sample.rows + 2 * around * stored / sample.rows + around**2
+    per_page = max(1.0, (_USABLE * relation.fillfactor / 100 - squares / (2 * row)) / row)
     return max(0, relation.pages - ceil(rows / per_page)) * _PAGE
 
 
@@ -38,7 +43,7 @@ def _row_bytes(relation: Relation, sample: RowSample) -> float:
         if values.count == 0:
             continue
         share = values.count / sample.rows
-        inline = (values.bytes - values.out_of_line_bytes + _POINTER * values.out_of_line) / values.count
+        inline = (values.bytes - values.out_of_line_bytes + POINTER * values.out_of_line) / values.count
         # Short values of varying length have a header of one byte and stand anywhere.
         alignment = _ALIGNMENT[each.alignment] if each.length > 0 or inline > 126 else 1
         is_exact = is_exact and each.length > 0

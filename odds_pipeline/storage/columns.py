@@ -19,9 +19,9 @@ from odds_pipeline.storage.toast import out_of_line
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-VALUES = 400
+VALUES = 600
 """Rows of a table whose values are read."""
-_STORED_BYTES = 4_000_000
+_STORED_BYTES = 6_000_000
 """At most so many stored bytes of them, as far as the mean tells."""
 _LEAST_VALUES = 16
 _PAGES = 64
@@ -31,12 +31,15 @@ _PARTITIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Of the values read of one column: bytes as stored and uncompressed, lists among them, and the lists' items."""
+    """Of the values read of one column: bytes as stored and uncompressed, lists among them, and the lists' items.
 
-    stored: int
-    raw: int
-    lists: int
-    items: int
+    Each value counts for as many rows as it stands for.
+    """
+
+    stored: float
+    raw: float
+    lists: float
+    items: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,12 @@ def columns_of(seen: Seen, read: Mapping[str, Read]) -> tuple[Column, ...]:
     sample, rows = seen.sample, seen.rows
     if sample.rows == 0 and rows > 0:
         return ()
-    scale = out_of_line(seen.relation, sample, rows).scale
+    corrections = out_of_line(seen.relation, sample, rows).corrections
     columns: list[Column] = []
     for each in seen.relation.attributes:
         values = sample.values[each.name]
-        inline = values.bytes - values.out_of_line_bytes
-        size = round((inline + values.out_of_line_bytes * scale) * rows / sample.rows) if sample.rows else 0
+        size = values.bytes * rows / sample.rows + corrections.get(each.name, 0.0) if sample.rows else 0.0
+        size = max(0, round(size))
         distinct = seen.relation.distinct.get(each.name)
         known = read.get(each.name)
         is_stored = not each.is_virtual
@@ -124,26 +127,31 @@ def read_values(connection: Connection, parts: Sequence[Seen]) -> dict[str, Read
     rows = sum(part.sample.rows for part in some)
     size = sum(part.sample.values[each.name].bytes for part in some for each in columns) / rows
     count = max(_LEAST_VALUES, min(VALUES, round(_STORED_BYTES / size) if size else VALUES))
-    together = {each.name: [0, 0, 0, 0] for each in columns}
+    together = {each.name: [0.0, 0.0, 0.0, 0.0] for each in columns}
     for part in some:
         for name, counts in _read(connection, part, columns, -(-count // len(some))).items():
             together[name] = [a + b for a, b in zip(together[name], counts, strict=True)]
     return {name: Read(*counts) for name, counts in together.items()}
 
 
-def _read(connection: Connection, part: Seen, columns: Sequence[Attribute], count: int) -> dict[str, list[int]]:
-    filled = [page for page, rows in sorted(part.sample.rows_of_page.items()) if rows > 0]
-    pages = filled[:: -(-len(filled) // min(_PAGES, count))]
-    each_page = -(-count // len(pages))
+def _read(connection: Connection, part: Seen, columns: Sequence[Attribute], count: int) -> dict[str, list[float]]:
+    filled = sorted((page, rows) for page, rows in part.sample.rows_of_page.items() if rows > 0)
+    some = filled[:: -(-len(filled) // min(_PAGES, count))]
+    each_page = -(-count // len(some))
+    asked = {
+        "pages": [page for page, _ in some],
+        "weights": [max(1.0, rows / each_page) for _, rows in some],
+        "rows": each_page,
+    }
     query = _query(part.relation, columns)
     try:
-        row = connection.execute(query, {"pages": pages, "rows": each_page}).fetchone()
+        row = connection.execute(query, asked).fetchone()
     except errors.QueryCanceled:
         if count <= 1:
             return {}
         return _read(connection, part, columns, count // 8 or 1)
     assert row is not None
-    return {each.name: [int(value) for value in row[4 * n : 4 * n + 4]] for n, each in enumerate(columns)}
+    return {each.name: list(row[4 * n : 4 * n + 4]) for n, each in enumerate(columns)}
 
 
 def _query(relation: Relation, columns: Sequence[Attribute]) -> sql.Composed:
@@ -155,13 +163,15 @@ def _query(relation: Relation, columns: Sequence[Attribute]) -> sql.Composed:
         name = sql.Identifier("looked_at", each.name)
         payload = _payload(each, name)
         outer += [
-            sql.SQL("coalesce(sum(pg_column_size({})), 0)").format(name),
-            sql.SQL("coalesce(sum((SELECT {} FROM (SELECT {} AS payload) AS value)), 0)").format(raw, payload),
+            sql.SQL("coalesce(sum(pg_column_size({}) * page.weight), 0)").format(name),
+            sql.SQL("coalesce(sum((SELECT {} FROM (SELECT {} AS payload) AS value) * page.weight), 0)").format(
+                raw, payload
+            ),
             *_lists(each, name),
         ]
     return sql.SQL(
         """
-        SELECT {outer} FROM unnest(%(pages)s::bigint[]) AS page(number)
+        SELECT {outer} FROM unnest(%(pages)s::bigint[], %(weights)s::double precision[]) AS page(number, weight)
         CROSS JOIN LATERAL (SELECT {inner} FROM ONLY {table} WHERE {on_page} LIMIT %(rows)s) AS looked_at
         """
     ).format(
@@ -188,12 +198,14 @@ def _payload(attribute: Attribute, name: sql.Composable) -> sql.Composed:
 
 def _lists(attribute: Attribute, name: sql.Composable) -> list[sql.Composable]:
     if attribute.type not in ("json", "jsonb"):
-        return [sql.SQL("0"), sql.SQL("0")]
+        return [sql.SQL("0::double precision"), sql.SQL("0::double precision")]
     kind = sql.SQL(attribute.type)  # pyright: ignore[reportArgumentType]
     is_list = sql.SQL("{}_typeof({}::{}) = 'array'").format(kind, name, kind)
     return [
-        sql.SQL("count(*) FILTER (WHERE {})").format(is_list),
-        sql.SQL("coalesce(sum(CASE WHEN {} THEN {}_array_length({}::{}) END), 0)").format(is_list, kind, name, kind),
+        sql.SQL("coalesce(sum(page.weight) FILTER (WHERE {}), 0)").format(is_list),
+        sql.SQL("coalesce(sum(CASE WHEN {} THEN {}_array_length({}::{}) END * page.weight), 0)").format(
+            is_list, kind, name, kind
+        ),
     ]
 
 

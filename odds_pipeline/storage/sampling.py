@@ -30,8 +30,11 @@ SECONDS = 0.5
 
 OUT_OF_LINE = 2000
 """A value that is stored larger than this does not fit beside others: it lies in the TOAST table."""
-_CHUNK, _CHUNK_OVERHEAD = 1996, 40
-"""Bytes of a value in each row of a TOAST table, and what such a row costs beside (header, line pointer, key)."""
+POINTER = 18
+"""Bytes that stay in the row of such a value."""
+_CHUNK, _CHUNK_OVERHEAD, _VALUE_OVERHEAD = 1996, 40, 600
+"""Bytes of a value in each row of a TOAST table; what such a row costs beside (header, line pointer, key); and what a
+value leaves free, on the mean, of the page where it ends."""
 
 ON_PAGE = sql.SQL("ctid >= ('(' || page.number || ',0)')::tid AND ctid < ('(' || page.number + 1 || ',0)')::tid")
 """The condition that a row lies on the page ``page.number``."""
@@ -46,7 +49,13 @@ class Values:
     bytes: int = 0
     out_of_line: int = 0
     """How many of them lie in TOAST."""
-    out_of_line_bytes: int = 0
+    out_of_line_of_page: dict[int, int] = field(default_factory=dict[int, int])
+    """Page number to the bytes of those that its rows have there."""
+
+    @property
+    def out_of_line_bytes(self) -> int:
+        """Of the bytes, those in TOAST."""
+        return sum(self.out_of_line_of_page.values())
 
 
 @dataclass(slots=True)
@@ -82,7 +91,9 @@ class RowSample:
     rows_of_page: dict[int, int] = field(default_factory=dict[int, int])
     """Page number to rows, of all pages that were looked at."""
     toast_of_page: dict[int, int] = field(default_factory=dict[int, int])
-    """Page number to the bytes that its rows' values need in TOAST, the cost of their chunks included."""
+    """Page number to the bytes that its rows' values need in TOAST: their own, and what they cost there beside."""
+    squares: float = 0.0
+    """Of the bytes that each row has in the heap, summed up."""
     values: dict[str, Values] = field(default_factory=dict[str, Values])
     times: Times = field(default_factory=Times)
 
@@ -155,23 +166,36 @@ def _query(
     inner: list[sql.Composable] = []
     outer: list[sql.Composable] = [sql.SQL("count(*)")]
     needs: list[sql.Composable] = []
+    inline: list[sql.Composable] = [sql.SQL("0")]
     for number, each in enumerate(stored):
         size = sql.Identifier(f"size_{number}")
         inner.append(sql.SQL("pg_column_size({}) AS {}").format(sql.Identifier(each.name), size))
         outer += [sql.SQL("count({})").format(size), sql.SQL("coalesce(sum({}), 0)").format(size)]
-        if may_lie_out_of_line(each):
+        if not may_lie_out_of_line(each):
+            inline.append(sql.SQL("coalesce({}, 0)").format(size))
+        else:
+            within = sql.SQL("CASE WHEN {0} > {1} THEN {2} ELSE coalesce({0}, 0) END")
+            inline.append(within.format(size, sql.Literal(OUT_OF_LINE), sql.Literal(POINTER)))
             beyond = sql.SQL(" FILTER (WHERE {} > {})").format(size, sql.Literal(OUT_OF_LINE))
             outer += [
                 sql.SQL("count({}){}").format(size, beyond),
                 sql.SQL("coalesce(sum({}){}, 0)").format(size, beyond),
             ]
-            chunks = sql.SQL("coalesce(sum({0} + {1} * (({0} + {2}) / {3})){4}, 0)")
+            chunks = sql.SQL("coalesce(sum({0} + {1} * (({0} + {2}) / {3}) + {5}){4}, 0)")
             needs.append(
-                chunks.format(size, sql.Literal(_CHUNK_OVERHEAD), sql.Literal(_CHUNK - 1), sql.Literal(_CHUNK), beyond)
+                chunks.format(
+                    size,
+                    sql.Literal(_CHUNK_OVERHEAD),
+                    sql.Literal(_CHUNK - 1),
+                    sql.Literal(_CHUNK),
+                    beyond,
+                    sql.Literal(_VALUE_OVERHEAD),
+                )
             )
     if time_of_row is not None:
         inner.append(sql.SQL("{} AS at").format(time_of_row))
     outer.append(sql.SQL(" + ").join(needs) if needs else sql.SQL("0"))
+    outer.append(sql.SQL("sum(({})::double precision ^ 2)").format(sql.SQL(" + ").join(inline)))
     outer += time_columns(None if time_of_row is None else sql.Identifier("at"), now)
     # OFFSET 0: sizes are asked for once and then summed up in several ways.
     return sql.SQL(
@@ -206,7 +230,8 @@ def _add(sample: RowSample, stored: Sequence[Attribute], row: tuple[Any, ...], n
         position += 2
         if may_lie_out_of_line(each):
             values.out_of_line += others[position]
-            values.out_of_line_bytes += int(others[position + 1])
+            values.out_of_line_of_page[page] = int(others[position + 1])
             position += 2
     sample.toast_of_page[page] = int(others[position])
-    sample.times.add(rows, others[position + 1 :], now)
+    sample.squares += others[position + 1] or 0.0
+    sample.times.add(rows, others[position + 2 :], now)
