@@ -139,6 +139,8 @@ def test_archives_log_bloat_and_retention_are_told():
     assert "857 MB a day" in text
     assert lines_with(text, "odds_history", "14 days", "ODDS_RETENTION_DAYS", "nothing")
     assert lines_with(text, "markets", "as long as it is needed")
+    unknown = replace(profile.policies[0], not_known="its rows could not be read")
+    assert lines_with(written(replace(profile, policies=(unknown,))), "not known: its rows could not be read")
 
 
 def test_the_plan_tells_phases_savings_and_whether_target_and_disk_are_met():

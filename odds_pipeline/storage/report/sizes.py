@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from odds_pipeline.storage.measured import Column, DatabaseProfile, Kept, StorageProfile, Table
 from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences, grid
-from odds_pipeline.storage.words import in_bytes, in_count, in_days, in_percent, rows_from
+from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent, rows_from
 
 _TABLES_SHOWN = 15
 _COLUMNS_SHOWN = 12
@@ -202,12 +202,13 @@ def _column_row(name: str, table: Table, column: Column) -> tuple[str, ...]:
 
 
 def _kept_row(kept: Kept) -> tuple[str, ...]:
+    beyond = in_bytes(kept.bytes_beyond) if kept.bytes_beyond else "nothing"
     return (
         kept.table,
         "as long as it is needed" if kept.days is None else in_days(kept.days),
         kept.setting or "",
         "no row" if kept.oldest is None else f"{kept.oldest:%Y-%m-%d %H:%M}",
-        in_bytes(kept.bytes_beyond) if kept.bytes_beyond else "nothing",
+        f"{NOT_KNOWN}: {kept.not_known}" if kept.not_known else beyond,
     )
 
 
