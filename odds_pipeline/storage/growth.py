@@ -31,7 +31,7 @@ def growth_by_ages(databases: Sequence[DatabaseProfile], *, now: datetime) -> Gr
         return None
     days = (now - since) / timedelta(days=1)
     by_table = {
-        f"{database.name}.{table.name}": ages.rows_within[DAYS] * (table.bytes_per_row or 0.0) / days
+        database.path_of(table): ages.rows_within[DAYS] * (table.bytes_per_row or 0.0) / days
         for database, table, ages in telling
     }
     return Growth("ages", since, now, sum(by_table.values()), by_table)

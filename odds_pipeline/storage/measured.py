@@ -192,6 +192,10 @@ class DatabaseProfile:
         """The table of that name."""
         return next((table for table in self.tables if table.name == name), None)
 
+    def path_of(self, table: Table) -> str:
+        """``odds.odds_history``: database and table, and between them the schema where it is not ``public``."""
+        return ".".join((self.name, *(() if table.schema == "public" else (table.schema,)), table.name))
+
     def partitions_of(self, name: str) -> tuple[Table, ...]:
         """The partitions of a partitioned table."""
         return tuple(table for table in self.tables if table.parent == name)

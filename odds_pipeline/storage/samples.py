@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from odds_pipeline.clock import require_utc
 from odds_pipeline.database.engine import Database
-from odds_pipeline.storage.measured import DatabaseProfile, Growth, StorageProfile, Table
+from odds_pipeline.storage.measured import Growth, StorageProfile
 
 _TIME = pl.Datetime("us", "UTC")
 
@@ -106,7 +106,7 @@ def take_sample(database: Database, profile: StorageProfile) -> Sample:
     odds, dagster = profile.database("odds"), profile.database("dagster")
     if odds is None:
         raise ValueError("a sample is taken of our own storage; this profile has no database named odds")
-    sizes = {_key(each, table): table.total_bytes for each in profile.databases for table in each.whole_tables}
+    sizes = {each.path_of(table): table.total_bytes for each in profile.databases for table in each.whole_tables}
     sizes |= {f"archive.{each.kind}": each.bytes for each in profile.archives}
     values = {
         "sampled_at": require_utc(profile.measured_at),
@@ -183,8 +183,3 @@ def _pair(database: Database, *, now: datetime, since: datetime | None, apart: t
         order: LiteralString = "ORDER BY sampled_at DESC, id DESC" if since is None else "ORDER BY sampled_at, id"
         earlier = cursor.execute(f"{_BETWEEN} {order} LIMIT 1", asked).fetchone()
     return None if earlier is None else SamplePair(earlier, later)
-
-
-def _key(database: DatabaseProfile, table: Table) -> str:
-    schema = "" if table.schema == "public" else f"{table.schema}."
-    return f"{database.name}.{schema}{table.name}"
