@@ -14,6 +14,7 @@ from odds_pipeline.cli.legacy import legacy
 from odds_pipeline.cli.migrate import migrate
 from odds_pipeline.cli.moments import at
 from odds_pipeline.cli.parse import parse
+from odds_pipeline.cli.profile import profile
 from odds_pipeline.cli.rebuild import rebuild
 from odds_pipeline.cli.remap import remap
 from odds_pipeline.cli.replay import replay
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Football odds of three bookmakers: scraped, compared market by market, kept in PostgreSQL.",
 )
-for command in (run, up, api, simulate, parse, replay, rebuild, remap, retention, migrate):
+for command in (run, up, api, simulate, parse, replay, rebuild, remap, retention, profile, migrate):
     app.command()(command)
 for question in (events, event, history, margins, at, compare, moves, kickoff, coverage, runs):
     app.command(rich_help_panel="Questions")(question)
