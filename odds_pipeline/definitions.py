@@ -3,6 +3,7 @@
 import dagster as dg
 
 from odds_pipeline.assets.coverage import report_offer
+from odds_pipeline.assets.dagster_pruning import dagster_pruning as dagster_pruning_asset
 from odds_pipeline.assets.day_reports import report_days
 from odds_pipeline.assets.legacy import legacy_history
 from odds_pipeline.assets.observations import observations
@@ -11,6 +12,7 @@ from odds_pipeline.assets.retention import retention as retention_asset
 from odds_pipeline.checks.odds import check_odds
 from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.jobs import (
+    dagster_pruning,
     day_reports,
     legacy_import,
     odds_cycle,
@@ -24,6 +26,7 @@ from odds_pipeline.resources import pipeline_resources
 from odds_pipeline.sensors.cycle_due import cycle_due
 from odds_pipeline.sensors.dead_runs import dead_runs
 from odds_pipeline.sensors.legacy_import_due import legacy_import_due
+from odds_pipeline.sensors.pruning_due import pruning_due
 from odds_pipeline.sensors.refresh_requested import refresh_requested
 from odds_pipeline.sensors.reports_due import reports_due
 from odds_pipeline.sensors.retention_due import retention_due
@@ -47,9 +50,19 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             report_offer,
             *report_days(days),
             legacy_history,
+            dagster_pruning_asset,
         ],
         asset_checks=[check_odds],
-        jobs=[odds_cycle, retention, prepare_days, refresh_event, offer_reports, day_reports, legacy_import],
+        jobs=[
+            odds_cycle,
+            retention,
+            prepare_days,
+            refresh_event,
+            offer_reports,
+            day_reports,
+            legacy_import,
+            dagster_pruning,
+        ],
         sensors=[
             cycle_due,
             refresh_requested,
@@ -59,6 +72,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             run_failures,
             dead_runs,
             legacy_import_due,
+            pruning_due,
         ],
         resources=pipeline_resources(settings, clock),
         # Few short steps: one process each would cost more than the steps themselves.

@@ -21,10 +21,12 @@ from odds_pipeline.metadata import (
     CHANGES,
     COVERAGE,
     CURRENT,
+    DAGSTER_PRUNING,
     HISTORY,
     LEGACY_HISTORY,
     MARGINS,
     RETENTION,
+    STORAGE_PROFILE,
     TIME_TO_KICKOFF,
     UNMAPPED,
     observations_key,
@@ -75,6 +77,22 @@ retention = dg.define_asset_job(
     selection=dg.AssetSelection.assets(RETENTION),
     tags=_tags("retention"),
     description="Move the days that are no longer kept to the archive, and delete what is older than the policy.",
+)
+
+
+storage_profile = dg.define_asset_job(
+    "storage_profile",
+    selection=dg.AssetSelection.assets(STORAGE_PROFILE),
+    tags=_tags("storage"),
+    description="Look where the bytes are, keep a sample of the sizes, and open or end alerts about storage.",
+)
+
+
+dagster_pruning = dg.define_asset_job(
+    "dagster_pruning",
+    selection=dg.AssetSelection.assets(DAGSTER_PRUNING),
+    tags=_tags("pruning"),
+    description="Delete what Dagster has kept of old runs for longer than the policy.",
 )
 
 

@@ -8,6 +8,7 @@ from odds_pipeline.metadata import (
     CHANGES,
     COVERAGE,
     CURRENT,
+    DAGSTER_PRUNING,
     HISTORY,
     LEGACY_HISTORY,
     MARGINS,
@@ -23,6 +24,7 @@ ASSETS = [
     *(CHANGES, CURRENT, HISTORY, RETENTION),
     *(UNMAPPED, COVERAGE, MARGINS, TIME_TO_KICKOFF),
     LEGACY_HISTORY,
+    DAGSTER_PRUNING,
 ]
 BY_DAY = [HISTORY, MARGINS, TIME_TO_KICKOFF, LEGACY_HISTORY]
 defs = build_definitions()
@@ -55,6 +57,7 @@ def test_the_lineage_is_the_one_required():
         MARGINS: {HISTORY},
         TIME_TO_KICKOFF: {HISTORY},
         LEGACY_HISTORY: set(),
+        DAGSTER_PRUNING: set(),
     }
 
 
@@ -98,6 +101,7 @@ def test_scrapes_are_one_step_and_changes_current_history_are_one_step():
         frozenset({MARGINS}),
         frozenset({TIME_TO_KICKOFF}),
         frozenset({LEGACY_HISTORY}),
+        frozenset({DAGSTER_PRUNING}),
     }
 
 
@@ -120,6 +124,7 @@ def test_the_sensors_are_the_ones_required(repository: dg.RepositoryDefinition):
         "run_failures",
         "dead_runs",
         "legacy_import_due",
+        "pruning_due",
         "refresh_requested",
     }
 

@@ -1,0 +1,147 @@
+"""Pruning Dagster's database once: everything that is due, in small steps, until all is looked at or time is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from dagster import DagsterInstance
+from psycopg import sql
+
+from odds_pipeline.database.engine import Database
+from odds_pipeline.pruning.check_rows import prune_check_rows
+from odds_pipeline.pruning.compute_logs import ComputeLogs
+from odds_pipeline.pruning.events import prune_events
+from odds_pipeline.pruning.logs import prune_logs
+from odds_pipeline.pruning.policy import Policy
+from odds_pipeline.pruning.runs import prune_backfills, prune_runs, prune_snapshots
+from odds_pipeline.pruning.sizes import TableSize, table_sizes
+from odds_pipeline.pruning.sweep import Sweep
+from odds_pipeline.pruning.tables import require_known_tables
+from odds_pipeline.pruning.ticks import prune_ticks
+
+TIME_BUDGET = timedelta(minutes=2)
+"""How long one pruning may delete. What is left over is done by the next."""
+
+_LOCK = 0x6F64_6473_0010
+"""Held in Dagster's database by whoever prunes it."""
+
+_VACUUMED_FROM = 1_000
+"""Deleted rows of a table from which on it is vacuumed at once; autovacuum comes by for fewer."""
+
+_OLDEST = """
+    SELECT
+        (SELECT to_timestamp(coalesce(end_time, start_time)) FROM runs ORDER BY id LIMIT 1),
+        (SELECT timestamp AT TIME ZONE 'UTC' FROM event_logs
+            WHERE dagster_event_type = 'STEP_OUTPUT' ORDER BY id LIMIT 1),
+        (SELECT timestamp AT TIME ZONE 'UTC' FROM event_logs
+            WHERE dagster_event_type = 'ASSET_MATERIALIZATION' ORDER BY id LIMIT 1)
+"""
+
+
+class NothingToPrune(Exception):
+    """The database is not the one in which this instance keeps its runs; the message says what to set."""
+
+
+class PruningUnderWay(Exception):
+    """Another pruning of the same database has not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one pruning found and did."""
+
+    before: tuple[TableSize, ...]
+    after: tuple[TableSize, ...]
+    rows: Mapping[tuple[str, str], int]
+    """Deleted rows by table and kind."""
+    bytes: Mapping[str, int]
+    """Bytes of the texts that they held, by table."""
+    runs_with_files: int
+    file_bytes: int
+    oldest_run: datetime | None
+    oldest_log: datetime | None
+    oldest_materialization: datetime | None
+    vacuumed: tuple[str, ...]
+    is_complete: bool
+    """False when time was up first: the next pruning goes on."""
+    postponed: tuple[str, ...]
+    """What somebody else held locked, in words."""
+    seconds: float
+
+    def rows_of(self, table: str) -> int:
+        """Rows deleted from ``table``."""
+        return sum(rows for (name, _), rows in self.rows.items() if name == table)
+
+
+def prune(
+    database: Database, instance: DagsterInstance, policy: Policy, *, run_id: str, budget: timedelta = TIME_BUDGET
+) -> Pruned:
+    """Prune the database in which ``instance`` keeps its runs, ``run_id`` among them.
+
+    Raises ``NothingToPrune`` when that run is not in it, ``UnknownDagsterStorage`` when its tables are not those that
+    are known, ``PruningUnderWay``, and ``OSError`` when a run's files may not be deleted.
+    """
+    began = time.monotonic()
+    with database.connect(autocommit=True) as connection:
+        require_known_tables(connection)
+        if connection.execute("SELECT FROM runs WHERE run_id = %s", [run_id]).fetchone() is None:
+            raise NothingToPrune(
+                f"the run {run_id} is not in the database {connection.info.dbname}: this Dagster instance keeps its "
+                "runs elsewhere, and nothing was pruned. Name its database in ODDS_DAGSTER_DATABASE_URL"
+            )
+        # The session's: whoever is killed has let go of it.
+        (is_ours,) = _row(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK)
+        if not is_ours:
+            raise PruningUnderWay(
+                f"the database {connection.info.dbname} is being pruned already; wait for that to end"
+            )
+        before = table_sizes(connection)
+        sweep = Sweep(connection, policy, deadline=began + budget.total_seconds())
+        files = ComputeLogs(instance.compute_log_manager)
+        prune_logs(sweep, files)
+        prune_events(sweep)
+        prune_check_rows(sweep)
+        prune_ticks(sweep)
+        prune_backfills(sweep)
+        prune_runs(sweep, files)
+        prune_snapshots(sweep)
+        vacuumed = _vacuum(connection, sweep)
+        oldest_run, oldest_log, oldest_materialization = _row(connection, _OLDEST)
+        return Pruned(
+            before=before,
+            after=table_sizes(connection),
+            rows=dict(sweep.rows),
+            bytes=dict(sweep.bytes),
+            runs_with_files=files.runs,
+            file_bytes=files.bytes,
+            oldest_run=oldest_run,
+            oldest_log=oldest_log,
+            oldest_materialization=oldest_materialization,
+            vacuumed=vacuumed,
+            is_complete=not sweep.is_interrupted and not sweep.postponed,
+            postponed=tuple(sweep.postponed),
+            seconds=round(time.monotonic() - began, 3),
+        )
+
+
+def _vacuum(connection: psycopg.Connection, sweep: Sweep) -> tuple[str, ...]:
+    """Make the room of deleted rows usable for new ones. Never takes a lock that a writer would wait for."""
+    deleted: dict[str, int] = {}
+    for (table, _), rows in sweep.rows.items():
+        deleted[table] = deleted.get(table, 0) + rows
+    tables = tuple(sorted(table for table, rows in deleted.items() if rows >= _VACUUMED_FROM))
+    for table in tables:
+        # Giving free pages at the end back would lock the table, and new rows need them soon.
+        connection.execute(sql.SQL("VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {}").format(sql.Identifier(table)))
+    return tables
+
+
+def _row(connection: psycopg.Connection, query: LiteralString, *parameters: object) -> tuple[Any, ...]:
+    row = connection.execute(query, parameters).fetchone()
+    assert row is not None
+    return row
