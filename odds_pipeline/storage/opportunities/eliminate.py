@@ -34,6 +34,7 @@ LEAST_BLOAT = 0.2
 SCANS_COUNTED_FOR = timedelta(days=7)
 """How long the server must have counted before an index without scans is called unused."""
 
+_NAMED = 5
 _REWRITES = "the table is locked while it is rewritten, and the copy needs room beside it; cannot be undone"
 
 
@@ -182,7 +183,7 @@ def _read_by(readers: ColumnReaders | None) -> str:
         "statements": readers.statements,
         "source": readers.source,
     }
-    named = "; ".join(f"{what}: {', '.join(who)}" for what, who in found.items() if who)
+    named = "; ".join(f"{what}: {_some(who)}" for what, who in found.items() if who)
     unknown = [
         said
         for said, who in (
@@ -201,6 +202,10 @@ def _read_by(readers: ColumnReaders | None) -> str:
         )
         if part
     )
+
+
+def _some(who: tuple[str, ...]) -> str:
+    return ", ".join(who[:_NAMED]) + (f" and {len(who) - _NAMED} more" if len(who) > _NAMED else "")
 
 
 def _drop_index(
