@@ -23,6 +23,7 @@ from odds_pipeline.storage.judging import judge
 from odds_pipeline.storage.measured import StorageProfile
 from odds_pipeline.storage.profile import foreign_profile, storage_profile
 from odds_pipeline.storage.reporting import WIDTH, report, report_json
+from odds_pipeline.storage.source_search import with_source
 
 
 class Format(StrEnum):
@@ -73,6 +74,8 @@ def profile(
         settings = Settings()
         with Console(stderr=True).status("Looking where the bytes are"):
             found, alerts = _ours(settings) if url is None else (_other(url, schema), ())
+            if source is not None:
+                found = with_source(found, source)
             judgement = judge(found, settings)
         if chart is not None:
             save_chart(sizes_chart(found, note=f"{found.measured_at:%Y-%m-%d %H:%M} UTC"), chart)
