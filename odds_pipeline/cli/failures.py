@@ -23,7 +23,7 @@ def one_line_failures() -> Iterator[None]:
         _fail(f"a setting is wrong: {details}")
     except psycopg.OperationalError as error:
         _fail(f"the database does not answer: {_first_line(error)}")
-    except psycopg.errors.UndefinedTable as error:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         _fail(f"the database is not of this version: {_first_line(error)}; run odds-pipeline migrate")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

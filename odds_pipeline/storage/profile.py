@@ -11,14 +11,17 @@ from odds_pipeline.clock import require_utc
 from odds_pipeline.database.engine import Database
 from odds_pipeline.settings import Settings
 from odds_pipeline.storage.archives import archives_of
+from odds_pipeline.storage.column_readers import with_readers
 from odds_pipeline.storage.growth import growth_by_ages
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
+from odds_pipeline.storage.policies import kept
 from odds_pipeline.storage.relations import read_relations
 from odds_pipeline.storage.repeats import repeats
 from odds_pipeline.storage.samples import growth_of_samples
 from odds_pipeline.storage.server import describe_server
 from odds_pipeline.storage.session import measuring
 from odds_pipeline.storage.tables import tables_of
+from odds_pipeline.storage.turnover import turnover
 
 
 def profile_database(database: Database, *, name: str, now: datetime, schema: str | None = None) -> DatabaseProfile:
@@ -44,7 +47,7 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
             extensions=server.extensions,
             can_lz4=server.can_lz4,
         )
-        profile = replace(profile, repeats=repeats(connection, profile))
+        profile = with_readers(connection, replace(profile, repeats=repeats(connection, profile)))
     return replace(profile, seconds=time.monotonic() - started)
 
 
@@ -53,17 +56,23 @@ def storage_profile(
 ) -> StorageProfile:
     """Measure what belongs to the pipeline: both databases and the archive's files that count.
 
-    Growth is that between stored samples where two lie far enough apart, else by the ages of rows. Raises
-    ``psycopg.OperationalError`` when a server does not answer.
+    Growth is that between stored samples where two lie far enough apart, else by the ages of rows. An odds database
+    that was never migrated has neither samples nor cycles nor policies. Raises ``psycopg.OperationalError`` when a
+    server does not answer.
     """
     databases = [profile_database(odds, name="odds", now=now)]
+    is_migrated = databases[0].table("storage_samples") is not None
     if dagster is not None:
         databases.append(profile_database(dagster, name="dagster", now=now))
+    archives = archives_of(odds) if archive is not None else ()
+    sampled = growth_of_samples(odds, now=now) if is_migrated else None
     return StorageProfile(
         measured_at=now,
         databases=tuple(databases),
-        archives=archives_of(odds) if archive is not None else (),
-        growth=growth_of_samples(odds, now=now) or growth_by_ages(databases, now=now),
+        archives=archives,
+        policies=kept(odds, databases[0], archives, settings=settings, now=now),
+        turnover=turnover(odds, now=now) if is_migrated else None,
+        growth=sampled or growth_by_ages(databases, now=now),
     )
 
 
