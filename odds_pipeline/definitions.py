@@ -3,16 +3,15 @@
 import dagster as dg
 
 from odds_pipeline.assets.coverage import report_offer
-from odds_pipeline.assets.dagster_pruning import dagster_pruning as dagster_pruning_asset
 from odds_pipeline.assets.day_reports import report_days
 from odds_pipeline.assets.legacy import legacy_history
 from odds_pipeline.assets.observations import observations
 from odds_pipeline.assets.odds import odds_assets
 from odds_pipeline.assets.retention import retention as retention_asset
+from odds_pipeline.assets.storage_profile import profile as storage_profile_asset
 from odds_pipeline.checks.odds import check_odds
 from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.jobs import (
-    dagster_pruning,
     day_reports,
     legacy_import,
     odds_cycle,
@@ -20,13 +19,14 @@ from odds_pipeline.jobs import (
     prepare_days,
     refresh_event,
     retention,
+    storage_profile,
 )
 from odds_pipeline.partitions import history_days
 from odds_pipeline.resources import pipeline_resources
 from odds_pipeline.sensors.cycle_due import cycle_due
 from odds_pipeline.sensors.dead_runs import dead_runs
 from odds_pipeline.sensors.legacy_import_due import legacy_import_due
-from odds_pipeline.sensors.pruning_due import pruning_due
+from odds_pipeline.sensors.profile_due import profile_due
 from odds_pipeline.sensors.refresh_requested import refresh_requested
 from odds_pipeline.sensors.reports_due import reports_due
 from odds_pipeline.sensors.retention_due import retention_due
@@ -50,7 +50,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             report_offer,
             *report_days(days),
             legacy_history,
-            dagster_pruning_asset,
+            storage_profile_asset,
         ],
         asset_checks=[check_odds],
         jobs=[
@@ -61,7 +61,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             offer_reports,
             day_reports,
             legacy_import,
-            dagster_pruning,
+            storage_profile,
         ],
         sensors=[
             cycle_due,
@@ -72,7 +72,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             run_failures,
             dead_runs,
             legacy_import_due,
-            pruning_due,
+            profile_due,
         ],
         resources=pipeline_resources(settings, clock),
         # Few short steps: one process each would cost more than the steps themselves.

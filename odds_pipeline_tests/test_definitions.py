@@ -8,11 +8,11 @@ from odds_pipeline.metadata import (
     CHANGES,
     COVERAGE,
     CURRENT,
-    DAGSTER_PRUNING,
     HISTORY,
     LEGACY_HISTORY,
     MARGINS,
     RETENTION,
+    STORAGE_PROFILE,
     TIME_TO_KICKOFF,
     UNMAPPED,
     observations_key,
@@ -24,7 +24,7 @@ ASSETS = [
     *(CHANGES, CURRENT, HISTORY, RETENTION),
     *(UNMAPPED, COVERAGE, MARGINS, TIME_TO_KICKOFF),
     LEGACY_HISTORY,
-    DAGSTER_PRUNING,
+    STORAGE_PROFILE,
 ]
 BY_DAY = [HISTORY, MARGINS, TIME_TO_KICKOFF, LEGACY_HISTORY]
 defs = build_definitions()
@@ -57,7 +57,7 @@ def test_the_lineage_is_the_one_required():
         MARGINS: {HISTORY},
         TIME_TO_KICKOFF: {HISTORY},
         LEGACY_HISTORY: set(),
-        DAGSTER_PRUNING: set(),
+        STORAGE_PROFILE: {HISTORY, CURRENT, RETENTION},
     }
 
 
@@ -101,7 +101,7 @@ def test_scrapes_are_one_step_and_changes_current_history_are_one_step():
         frozenset({MARGINS}),
         frozenset({TIME_TO_KICKOFF}),
         frozenset({LEGACY_HISTORY}),
-        frozenset({DAGSTER_PRUNING}),
+        frozenset({STORAGE_PROFILE}),
     }
 
 
@@ -124,8 +124,8 @@ def test_the_sensors_are_the_ones_required(repository: dg.RepositoryDefinition):
         "run_failures",
         "dead_runs",
         "legacy_import_due",
-        "pruning_due",
         "refresh_requested",
+        "profile_due",
     }
 
 
@@ -141,6 +141,7 @@ def test_checks_for_schema_and_uniqueness_block_and_the_others_warn(repository: 
     assert warning == {
         *("coverage", "price_bounds", "row_count", "guard_held", "refused", "staleness", "recurring_failures"),
         *("secondary_listings", "partitions_ahead", "unmapped_share", "days_kept"),
+        *("alerts", "size_target", "disk_fits"),
     }
 
 
