@@ -3,6 +3,7 @@
 import dagster as dg
 
 from odds_pipeline.assets.coverage import report_offer
+from odds_pipeline.assets.dagster_pruning import dagster_pruning as dagster_pruning_asset
 from odds_pipeline.assets.day_reports import report_days
 from odds_pipeline.assets.legacy import legacy_history
 from odds_pipeline.assets.observations import observations
@@ -12,6 +13,7 @@ from odds_pipeline.assets.storage_profile import profile as storage_profile_asse
 from odds_pipeline.checks.odds import check_odds
 from odds_pipeline.clock import Clock, SystemClock
 from odds_pipeline.jobs import (
+    dagster_pruning,
     day_reports,
     legacy_import,
     odds_cycle,
@@ -27,6 +29,7 @@ from odds_pipeline.sensors.cycle_due import cycle_due
 from odds_pipeline.sensors.dead_runs import dead_runs
 from odds_pipeline.sensors.legacy_import_due import legacy_import_due
 from odds_pipeline.sensors.profile_due import profile_due
+from odds_pipeline.sensors.pruning_due import pruning_due
 from odds_pipeline.sensors.refresh_requested import refresh_requested
 from odds_pipeline.sensors.reports_due import reports_due
 from odds_pipeline.sensors.retention_due import retention_due
@@ -51,6 +54,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             *report_days(days),
             legacy_history,
             storage_profile_asset,
+            dagster_pruning_asset,
         ],
         asset_checks=[check_odds],
         jobs=[
@@ -62,6 +66,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             day_reports,
             legacy_import,
             storage_profile,
+            dagster_pruning,
         ],
         sensors=[
             cycle_due,
@@ -73,6 +78,7 @@ def build_definitions(settings: Settings | None = None, clock: Clock | None = No
             dead_runs,
             legacy_import_due,
             profile_due,
+            pruning_due,
         ],
         resources=pipeline_resources(settings, clock),
         # Few short steps: one process each would cost more than the steps themselves.

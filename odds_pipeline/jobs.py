@@ -21,6 +21,7 @@ from odds_pipeline.metadata import (
     CHANGES,
     COVERAGE,
     CURRENT,
+    DAGSTER_PRUNING,
     HISTORY,
     LEGACY_HISTORY,
     MARGINS,
@@ -84,6 +85,14 @@ storage_profile = dg.define_asset_job(
     selection=dg.AssetSelection.assets(STORAGE_PROFILE),
     tags=_tags("storage"),
     description="Look where the bytes are, keep a sample of the sizes, and open or end alerts about storage.",
+)
+
+
+dagster_pruning = dg.define_asset_job(
+    "dagster_pruning",
+    selection=dg.AssetSelection.assets(DAGSTER_PRUNING),
+    tags=_tags("pruning"),
+    description="Delete what Dagster has kept of old runs for longer than the policy.",
 )
 
 

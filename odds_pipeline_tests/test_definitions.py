@@ -8,6 +8,7 @@ from odds_pipeline.metadata import (
     CHANGES,
     COVERAGE,
     CURRENT,
+    DAGSTER_PRUNING,
     HISTORY,
     LEGACY_HISTORY,
     MARGINS,
@@ -25,6 +26,7 @@ ASSETS = [
     *(UNMAPPED, COVERAGE, MARGINS, TIME_TO_KICKOFF),
     LEGACY_HISTORY,
     STORAGE_PROFILE,
+    DAGSTER_PRUNING,
 ]
 BY_DAY = [HISTORY, MARGINS, TIME_TO_KICKOFF, LEGACY_HISTORY]
 defs = build_definitions()
@@ -58,6 +60,7 @@ def test_the_lineage_is_the_one_required():
         TIME_TO_KICKOFF: {HISTORY},
         LEGACY_HISTORY: set(),
         STORAGE_PROFILE: {HISTORY, CURRENT, RETENTION},
+        DAGSTER_PRUNING: set(),
     }
 
 
@@ -102,6 +105,7 @@ def test_scrapes_are_one_step_and_changes_current_history_are_one_step():
         frozenset({TIME_TO_KICKOFF}),
         frozenset({LEGACY_HISTORY}),
         frozenset({STORAGE_PROFILE}),
+        frozenset({DAGSTER_PRUNING}),
     }
 
 
@@ -124,6 +128,7 @@ def test_the_sensors_are_the_ones_required(repository: dg.RepositoryDefinition):
         "run_failures",
         "dead_runs",
         "legacy_import_due",
+        "pruning_due",
         "refresh_requested",
         "profile_due",
     }
