@@ -94,7 +94,8 @@ def _ours(settings: Settings) -> tuple[StorageProfile, tuple[Alert, ...]]:
     with Database(urls.odds) as odds, Database(urls.dagster_database) as dagster:
         archive = Archive.from_settings(settings)
         found = storage_profile(odds, dagster=dagster, archive=archive, settings=settings, now=SystemClock().now())
-        return found, open_alerts(odds)
+        is_migrated = found.databases[0].table("storage_alerts") is not None
+        return found, open_alerts(odds) if is_migrated else ()
 
 
 def _other(url: str, schema: str | None) -> StorageProfile:

@@ -48,6 +48,14 @@ def test_ours_is_profiled_and_nothing_is_written(configured: Database):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
+def test_a_database_that_was_never_migrated_has_a_report_too(empty_database: str, monkeypatch: pytest.MonkeyPatch):
+    """R25."""
+    monkeypatch.setenv("ODDS_DATABASE_URL", empty_database)
+    text = answered("profile")
+    assert "There is no table." in text
+    assert "No alert is open." in text
+
+
 def test_json_is_one_object_with_everything(configured: Database):
     told = json.loads(answered("profile", "--format", "json"))
     assert [each["name"] for each in told["databases"]] == ["odds", "dagster"]
