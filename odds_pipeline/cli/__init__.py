@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from odds_pipeline.cli.alerts import alerts
 from odds_pipeline.cli.api import api
 from odds_pipeline.cli.comparison import compare, moves
 from odds_pipeline.cli.coverage import coverage
@@ -35,4 +36,5 @@ for command in (run, up, api, simulate, parse, replay, rebuild, remap, retention
     app.command()(command)
 for question in (events, event, history, margins, at, compare, moves, kickoff, coverage, runs):
     app.command(rich_help_panel="Questions")(question)
+app.add_typer(alerts, name="alerts")
 app.add_typer(legacy, name="legacy")

@@ -179,7 +179,7 @@ def test_snapshots_of_an_earlier_system_end_when_all_of_their_days_are_imported(
 
 
 def test_every_table_ends_with_retention_or_says_why_it_stays(database: Database) -> None:
-    """R20: a table that comes to be must be thought of here."""
+    """B-54, R20: a table that comes to be must be thought of here."""
     goes_with_another = {
         *("markets", "current_odds", "event_bookmakers", "listing_state"),  # their event
         *("event_kickoffs", "refresh_requests"),  # their event

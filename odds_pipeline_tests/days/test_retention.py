@@ -66,6 +66,7 @@ def days_held(database: Database) -> list[date]:
 
 
 def test_what_happens_is_what_the_preview_said(days: DaysOfOdds, database: Database) -> None:
+    """B-54: history is covered, and what went is counted for each table."""
     ensure_states(database, archive_of(database), NOW.date())
     with database.connect() as connection:
         connection.execute(
