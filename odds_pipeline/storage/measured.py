@@ -181,6 +181,8 @@ class DatabaseProfile:
     extensions: Mapping[str, bool] | None = None
     """Extensions that the server offers: name to whether this database has it."""
     can_lz4: bool = False
+    events_a_day: float | None = None
+    """Events on offer on a day, the mean of the last 7; None where no table tells it."""
     seconds: float = 0.0
 
     @property

@@ -14,6 +14,7 @@ from odds_pipeline.storage.archives import archives_of
 from odds_pipeline.storage.column_readers import with_readers
 from odds_pipeline.storage.growth import growth_by_ages
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
+from odds_pipeline.storage.offered import events_a_day
 from odds_pipeline.storage.policies import kept
 from odds_pipeline.storage.relations import read_relations
 from odds_pipeline.storage.repeats import repeats
@@ -46,6 +47,7 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
             wal=server.wal,
             extensions=server.extensions,
             can_lz4=server.can_lz4,
+            events_a_day=events_a_day(connection, tables, now=now),
         )
         profile = with_readers(connection, replace(profile, repeats=repeats(connection, profile)))
     return replace(profile, seconds=time.monotonic() - started)

@@ -125,6 +125,10 @@ def test_what_changed_is_told_of_answers_and_of_markets():
     assert "366,000 rows a day were stored where whole snapshots would have taken 7,200,000: 94.9 % fewer" in text
     earlier = written(first_generation())
     assert lines_with(earlier, "Rows of market_odds that say what the row before them said", "19,000 of 20,000: 95.0 %")
+    assert lines_with(earlier, "Growth per event and day", "not known")
+    database = replace(first_generation().databases[0], events_a_day=1_200)
+    told = written(replace(first_generation(), databases=(database,)))
+    assert lines_with(told, "Growth per event and day", "3.000 MB (1,200 events)")
     assert lines_with(earlier, "Answers of market_odds that changed anything", "120 of 120: 100 %")
 
 

@@ -128,9 +128,12 @@ def _of(part: int | None, whole: int) -> str:
 
 
 def _per_event(profile: StorageProfile) -> str:
-    if profile.growth is None or profile.turnover is None or not profile.turnover.events:
+    """By the events asked for in a cycle, or else by those on offer on a day."""
+    offered = (each.events_a_day for each in profile.databases if each.events_a_day)
+    events = profile.turnover.events if profile.turnover else next(offered, None)
+    if profile.growth is None or not events:
         return NOT_KNOWN
-    return f"{profile.growth.bytes_a_day / profile.turnover.events / 1e6:,.3f} MB"
+    return f"{profile.growth.bytes_a_day / events / 1e6:,.3f} MB ({in_count(events)} events)"
 
 
 def _against(against: AgainstSnapshots) -> str:
