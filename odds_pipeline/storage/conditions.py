@@ -104,18 +104,21 @@ def _size_limit(profile: StorageProfile, settings: Settings) -> Verdict:
 
 
 def _disk_filling(profile: StorageProfile, judgement: Judgement, settings: Settings) -> Verdict:
+    """A disk that is full already is so whatever growth says."""
     total, growth, days = profile.total_bytes, profile.growth, judgement.projection.days_until_full
+    disk = f"The disk of {in_bytes(1e9 * settings.disk_gb)} (ODDS_DISK_GB) is full"
+    advice = "Follow the plan of odds-pipeline profile, or keep fewer days (ODDS_RETENTION_DAYS)."
+    if total >= 1e9 * settings.disk_gb:
+        message = f"{disk}: everything takes {in_bytes(total)}, most of it {_largest(profile)}. {advice}"
+        return Verdict("disk_filling", EVERYTHING, True, message, total)
     if growth is None or growth.said_by != "samples" or growth.until - growth.since < _GROWTH_KNOWN_AFTER:
         why = "how fast everything grows is not known before there is a day of samples"
         return Verdict("disk_filling", EVERYTHING, None, why, total)
     grown = sorted(growth.by_table.items(), key=lambda item: (-item[1], item[0]))
     where = ", ".join(f"{table} (+{in_bytes(size)} a day)" for table, size in grown[:_LARGEST] if size > 0)
-    disk = in_bytes(1e9 * settings.disk_gb)
-    when = f"is full in {in_days(days)}" if days is not None and days > 0 else "is full"
     message = (
-        f"The disk of {disk} (ODDS_DISK_GB) {when}: everything takes {in_bytes(total)} and since {_at(growth.since)} "
-        f"has grown by {in_bytes(growth.bytes_a_day)} a day, most in {where or 'no table'}. Follow the plan of "
-        "odds-pipeline profile, or keep fewer days (ODDS_RETENTION_DAYS)."
+        f"{disk} in {in_days(days)}: everything takes {in_bytes(total)} and since {_at(growth.since)} has grown by "
+        f"{in_bytes(growth.bytes_a_day)} a day, most in {where or 'no table'}. {advice}"
     )
     holds = days is not None and days <= settings.alert_days_until_full
     return Verdict("disk_filling", EVERYTHING, holds, message, total)

@@ -63,12 +63,19 @@ _WITH_HISTORY = ("observations", "coverage", "state")
 # last answer.
 _EVENTS = sql.SQL("""
     SELECT event.id FROM events AS event
-    LEFT JOIN LATERAL (
-        SELECT max(state.last_answer_at) AS last_answer_at FROM event_bookmakers AS listing
-        JOIN listing_state AS state ON state.event_bookmaker_id = listing.id WHERE listing.event_id = event.id
-    ) AS heard ON true
-    WHERE coalesce(event.kickoff, heard.last_answer_at, event.created_at) < %(matches)s
-      AND coalesce(heard.last_answer_at < %(first_kept)s, true)
+    WHERE coalesce(
+        event.kickoff,
+        (
+            SELECT max(state.last_answer_at) FROM event_bookmakers AS listing
+            JOIN listing_state AS state ON state.event_bookmaker_id = listing.id WHERE listing.event_id = event.id
+        ),
+        event.created_at
+    ) < %(matches)s
+      AND NOT EXISTS (
+        SELECT FROM event_bookmakers AS listing
+        JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+        WHERE listing.event_id = event.id AND state.last_answer_at >= %(first_kept)s
+      )
       AND NOT EXISTS (SELECT FROM odds_snapshots AS snapshot WHERE snapshot.event_id = event.id)
       AND NOT EXISTS (SELECT FROM competitor_events AS rival WHERE rival.betpawa_event_id = event.id)
 """)
@@ -106,7 +113,7 @@ def kept(
         since = None if isinstance(since, _Unknown) else since
         if isinstance(share, _Unknown):
             return Kept(table.name, days, setting, since, 0, share.why)
-        return Kept(table.name, days, setting, since, round(table.total_bytes * share))
+        return Kept(table.name, days, setting, since, round(table.total_bytes * share) if table.rows else 0)
 
     def of_archive(archived: ArchiveKind) -> Kept:
         name, since = f"archive.{archived.kind}", None if archived.first_day is None else midnight(archived.first_day)

@@ -217,6 +217,18 @@ def test_a_disk_is_said_to_fill_after_a_day_of_samples_not_before(storage: Stora
     assert later.unknown == {}
 
 
+def test_a_full_disk_is_told_of_at_once_and_while_everything_shrinks(database: Database) -> None:
+    storage = Storage(database, Settings(disk_gb=30))
+    [alert] = storage.look(NOON, 31 * GB).opened
+    assert alert.message == (
+        "The disk of 30.0 GB (ODDS_DISK_GB) is full: everything takes 31.0 GB, most of it odds.odds_history (31.0 GB), "
+        "dagster.event_logs (20.0 MB). Follow the plan of odds-pipeline profile, or keep fewer days "
+        "(ODDS_RETENTION_DAYS)."
+    )
+    assert storage.look(NOON + DAY, 30 * GB).open == (alert,)
+    assert storage.look(NOON + 2 * DAY, 29 * GB).open == ()
+
+
 def test_what_cannot_be_told_leaves_an_alert_as_it_is(storage: Storage) -> None:
     storage.look(NOON, 20 * GB)
     [alert] = storage.look(NOON + 24 * HOUR, int(23.8 * GB)).opened
