@@ -252,6 +252,6 @@ def _made_redundant_by(index: Index, table: Table) -> Index | None:
 
 def _keys(index: Index) -> str | None:
     """The keys of a plain b-tree as its definition has them; None of one with a condition, included columns etc."""
-    found = re.search(r" USING btree \((.*)\)$", index.definition)
+    found = re.search(r" USING btree \((.*)\)$", index.definition, re.DOTALL)
     is_plain = not re.search(r"\) (INCLUDE|WHERE|WITH|NULLS) ", index.definition)
     return found.group(1) if found and is_plain else None

@@ -41,7 +41,7 @@ def keep_changes(states: States) -> str:
         "time": name(answers.time),
         "listing": names(states.listing),
         "link": name(answers.link),
-        "is_there": name("state", _GONE) + sql.SQL(" IS NULL") if says_what_is_gone(states) else sql.SQL("false"),
+        "may_end": sql.SQL("true" if says_what_is_gone(states) else "false"),
     }
     marked = text(_BEGIN, **parts) + text(_MARK_BY_ANSWER, **parts) + text(_KEEP, **parts)
     if not says_what_is_gone(states):
@@ -82,7 +82,7 @@ WITH answers AS (
         lead({key}) OVER listing AS next_answer, lead({time}) OVER listing AS next_at
     FROM {answers} WINDOW listing AS (PARTITION BY {listing} ORDER BY {time}, {key})
 ), states AS (
-    SELECT state.tableoid AS row_in, state.ctid AS row_at, place, next_answer, next_at, {is_there} AS is_there,
+    SELECT state.tableoid AS row_in, state.ctid AS row_at, place, next_answer, next_at,
         lag(place) OVER market AS before, lag(place, 2) OVER market AS before_that, lead(place) OVER market AS after,
         md5(row({content})::text)::uuid AS said, lag(md5(row({content})::text)::uuid) OVER market AS said_before
     FROM {table} AS state LEFT JOIN answers ON answers.answer = state.{link}
@@ -91,7 +91,7 @@ WITH answers AS (
     SELECT row_in, row_at, next_answer, next_at,
         place IS NULL OR before IS DISTINCT FROM place - 1 OR before_that = place - 1 OR after = place
             OR said <> said_before AS is_kept,
-        is_there AND next_answer IS NOT NULL AND (after IS NULL OR after > place + 1) AS ends
+        {may_end} AND next_answer IS NOT NULL AND (after IS NULL OR after > place + 1) AS ends
     FROM states
 )
 SELECT * FROM judged WHERE is_kept OR ends;
@@ -123,7 +123,9 @@ JOIN marked_states AS marked ON state.tableoid = marked.row_in AND state.ctid = 
 WHERE ends;
 """
 
+#: The constraint forbids nothing. It is there so that a second time fails: what is left out now would look gone then.
 _PUT_BACK = """
+ALTER TABLE {table} ADD CONSTRAINT stores_only_changes CHECK (true) NOT VALID;
 TRUNCATE {table};
 INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM kept_states;
 COMMIT;
@@ -131,6 +133,7 @@ ANALYZE {table};
 """
 
 _PUT_BACK_WITH_ENDS = """
+ALTER TABLE {table} ADD CONSTRAINT stores_only_changes CHECK (true) NOT VALID;
 TRUNCATE {table};
 INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM kept_states;
 INSERT INTO {table} ({link}, {gone}, {copied}) SELECT next_answer, {gone_at}, {copied} FROM ended_states;

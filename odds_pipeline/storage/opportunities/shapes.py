@@ -97,7 +97,9 @@ def states_of(profile: DatabaseProfile, table: Table) -> States | None:
     market = _present(_MARKET, table)
     keys = {*market, time, _OWN_KEY} | ({answers.link} if answers else set(listing))
     content = tuple(each.name for each in table.columns if each.name not in keys)
-    if not listing or not market or not content or _OWN_KEY not in known:
+    # Prices are kept as JSON; without any a row says what the market is, not how it stood.
+    has_prices = any(each.is_json for each in table.columns if each.name in content)
+    if not listing or not market or not has_prices or _OWN_KEY not in known:
         return None
     return States(table, answers, listing, market, time, content)
 
