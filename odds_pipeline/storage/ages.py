@@ -111,12 +111,25 @@ def times_by_owner(connection: Connection, relation: Relation, clock: Clock, now
     Owners are looked up by an index, once for each that a lot refers to.
     Raises ``psycopg.Error``.
     """
+    times = Times()
+    until = time.monotonic() + _SECONDS
+    for lot in lots_of_pages(relation.pages, min(most_pages, PAGES)):
+        row = connection.execute(_times_query(relation, clock, now, lot)).fetchone()
+        assert row is not None
+        times.add(int(row[0] or 0), row[1:], now)
+        if time.monotonic() >= until:
+            break
+    return times
+
+
+def _times_query(relation: Relation, clock: Clock, now: datetime, pages: Sequence[int]) -> sql.Composed:
+    """One row: how many rows were looked at, and ``time_columns`` of them."""
     owner = clock.owner
     assert owner is not None
-    query = sql.SQL(
+    return sql.SQL(
         """
         SELECT sum(held.rows) AS rows, {times} FROM (
-            SELECT referring.owner, count(*) AS rows FROM unnest(%s::bigint[]) AS page(number)
+            SELECT referring.owner, count(*) AS rows FROM unnest({pages}::bigint[]) AS page(number)
             CROSS JOIN LATERAL (SELECT {column} AS owner FROM ONLY {table} WHERE {on_page} OFFSET 0) AS referring
             GROUP BY referring.owner
         ) AS held
@@ -125,6 +138,7 @@ def times_by_owner(connection: Connection, relation: Relation, clock: Clock, now
         ) AS owning ON true
         """
     ).format(
+        pages=sql.Literal(list(pages)),  # not a parameter: names in the query may have percent signs
         times=sql.SQL(", ").join(time_columns(sql.SQL("owning.at"), now, "sum(held.rows)")),
         column=sql.Identifier(owner.column),
         table=sql.Identifier(relation.schema, relation.name),
@@ -133,15 +147,6 @@ def times_by_owner(connection: Connection, relation: Relation, clock: Clock, now
         owners=sql.Identifier(owner.relation.schema, owner.relation.name),
         referenced=sql.Identifier(owner.referenced),
     )
-    times = Times()
-    until = time.monotonic() + _SECONDS
-    for lot in lots_of_pages(relation.pages, min(most_pages, PAGES)):
-        row = connection.execute(query, [lot]).fetchone()
-        assert row is not None
-        times.add(int(row[0] or 0), row[1:], now)
-        if time.monotonic() >= until:
-            break
-    return times
 
 
 def exact_bounds(connection: Connection, relation: Relation, clock: Clock) -> tuple[datetime, datetime] | None:

@@ -95,7 +95,7 @@ def columns_together(
     columns: list[Column] = []
     for each in parent.attributes:
         found = [(count, column) for count, part in parts for column in part if column.name == each.name]
-        if not found:
+        if not found and parts:
             continue
         raws = [column.raw_bytes for _, column in found]
         listed = [(count, column.average_elements) for count, column in found if column.average_elements is not None]
@@ -107,7 +107,9 @@ def columns_together(
                 type=each.type,
                 bytes=round(scale * sum(column.bytes for _, column in found)),
                 null_share=sum(count * column.null_share for count, column in found) / rows if rows else 0.0,
-                raw_bytes=None if None in raws else round(scale * sum(raw or 0 for raw in raws)),
+                raw_bytes=None
+                if None in raws or not _may_be_compressed(each)
+                else round(scale * sum(raw or 0 for raw in raws)),
                 distinct_share=None if distinct is None or rows == 0 else _share(distinct, all_rows),
                 average_elements=sum(count * mean for count, mean in listed) / held if held else None,
             )
@@ -138,14 +140,8 @@ def _read(connection: Connection, part: Seen, columns: Sequence[Attribute], coun
     filled = sorted((page, rows) for page, rows in part.sample.rows_of_page.items() if rows > 0)
     some = filled[:: -(-len(filled) // min(_PAGES, count))]
     each_page = -(-count // len(some))
-    asked = {
-        "pages": [page for page, _ in some],
-        "weights": [max(1.0, rows / each_page) for _, rows in some],
-        "rows": each_page,
-    }
-    query = _query(part.relation, columns)
     try:
-        row = connection.execute(query, asked).fetchone()
+        row = connection.execute(_query(part.relation, columns, some, each_page)).fetchone()
     except errors.QueryCanceled:
         if count <= 1:
             return {}
@@ -154,8 +150,13 @@ def _read(connection: Connection, part: Seen, columns: Sequence[Attribute], coun
     return {each.name: list(row[4 * n : 4 * n + 4]) for n, each in enumerate(columns)}
 
 
-def _query(relation: Relation, columns: Sequence[Attribute]) -> sql.Composed:
-    """One row: of each column bytes stored, bytes uncompressed, lists, items."""
+def _query(
+    relation: Relation, columns: Sequence[Attribute], pages: Sequence[tuple[int, int]], rows: int
+) -> sql.Composed:
+    """One row: of each column bytes stored, bytes uncompressed, lists, items; of at most ``rows`` rows of each page.
+
+    ``pages``: number of the page and its rows, all of which those that are looked at stand for.
+    """
     outer = list[sql.Composable]()
     for each in columns:
         # A header of one byte up to 126, of four beyond.
@@ -171,10 +172,14 @@ def _query(relation: Relation, columns: Sequence[Attribute]) -> sql.Composed:
         ]
     return sql.SQL(
         """
-        SELECT {outer} FROM unnest(%(pages)s::bigint[], %(weights)s::double precision[]) AS page(number, weight)
-        CROSS JOIN LATERAL (SELECT {inner} FROM ONLY {table} WHERE {on_page} LIMIT %(rows)s) AS looked_at
+        SELECT {outer} FROM unnest({pages}::bigint[], {weights}::float8[]) AS page(number, weight)
+        CROSS JOIN LATERAL (SELECT {inner} FROM ONLY {table} WHERE {on_page} LIMIT {rows}) AS looked_at
         """
     ).format(
+        # Not parameters: names in the query may have percent signs.
+        pages=sql.Literal([page for page, _ in pages]),
+        weights=sql.Literal([max(1.0, held / rows) for _, held in pages]),
+        rows=sql.Literal(rows),
         outer=sql.SQL(", ").join(outer),
         inner=sql.SQL(", ").join(sql.Identifier(each.name) for each in columns),
         table=sql.Identifier(relation.schema, relation.name),

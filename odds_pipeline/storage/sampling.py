@@ -25,7 +25,7 @@ PAGES = 1024
 """The most that are read of one table, and of all partitions of one table together."""
 ROWS = 40_000
 """After so many, no further lot is read."""
-SECONDS = 0.5
+SECONDS = 1.5
 """After so long neither."""
 
 OUT_OF_LINE = 2000
@@ -106,9 +106,9 @@ class RowSample:
 def share_of_pages(pages: int, whole: int) -> int:
     """How many pages may be read of a table with ``pages``, a partition among others with ``whole`` pages together.
 
-    At least two, so that each partition has a say.
+    At least three, so that each partition has a say, and not only by its ends.
     """
-    return pages if whole <= PAGES else max(2, PAGES * pages // whole)
+    return pages if whole <= PAGES else max(3, PAGES * pages // whole)
 
 
 def sample_rows(
@@ -127,10 +127,9 @@ def sample_rows(
     """
     stored = [each for each in relation.attributes if not each.is_virtual]
     sample = RowSample(values={each.name: Values() for each in relation.attributes})
-    query = _query(relation, stored, time_of_row, now)
     until = time.monotonic() + seconds
     for lot in lots_of_pages(relation.pages, most_pages):
-        for row in connection.execute(query, [lot]):
+        for row in connection.execute(_query(relation, stored, time_of_row, now, lot)):
             _add(sample, stored, row, now)
         if sample.rows >= ROWS or time.monotonic() >= until:
             break
@@ -160,7 +159,11 @@ def days_before(now: datetime) -> list[date]:
 
 
 def _query(
-    relation: Relation, stored: Sequence[Attribute], time_of_row: sql.Composable | None, now: datetime
+    relation: Relation,
+    stored: Sequence[Attribute],
+    time_of_row: sql.Composable | None,
+    now: datetime,
+    pages: Sequence[int],
 ) -> sql.Composed:
     """One row per page: its number, rows, per column count and bytes (varying: also those out of line), and times."""
     inner: list[sql.Composable] = []
@@ -200,12 +203,14 @@ def _query(
     # OFFSET 0: sizes are asked for once and then summed up in several ways.
     return sql.SQL(
         """
-        SELECT page.number, seen.* FROM unnest(%s::bigint[]) AS page(number)
+        SELECT page.number, seen.* FROM unnest({pages}::bigint[]) AS page(number)
         CROSS JOIN LATERAL (
             SELECT {outer} FROM (SELECT {inner} FROM ONLY {table} WHERE {on_page} OFFSET 0) AS looked_at
         ) AS seen
         """
     ).format(
+        # Not a parameter: names in the query may have percent signs.
+        pages=sql.Literal(list(pages)),
         outer=sql.SQL(", ").join(outer),
         inner=sql.SQL(", ").join(inner or [sql.SQL("1")]),
         table=sql.Identifier(relation.schema, relation.name),

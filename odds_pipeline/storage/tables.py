@@ -19,7 +19,7 @@ from odds_pipeline.storage.bloat import heap_bloat
 from odds_pipeline.storage.columns import Read, Seen, columns_of, columns_together, read_values
 from odds_pipeline.storage.estimates import estimate_rows, joined
 from odds_pipeline.storage.measured import Ages, Column, Index, RowsFrom, Table
-from odds_pipeline.storage.relations import HELD, UNREADABLE, Relation
+from odds_pipeline.storage.relations import HELD, Relation
 from odds_pipeline.storage.sampling import SECONDS, RowSample, Times, sample_rows, share_of_pages
 from odds_pipeline.storage.toast import out_of_line
 
@@ -154,8 +154,6 @@ def _reason(connection: Connection, error: psycopg.Error) -> str:
             return HELD
         case errors.QueryCanceled():
             return _LATE
-        case errors.InsufficientPrivilege():
-            return UNREADABLE
         case _:
             return " ".join(str(error).split())
 
