@@ -1,0 +1,72 @@
+"""What lies ahead: the disk, the target, other lengths of retention, and what whole snapshots would have taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from odds_pipeline.settings import Settings
+from odds_pipeline.storage.measured import StorageProfile
+from odds_pipeline.storage.projection import projection
+from odds_pipeline_tests.storage.hand_profiles import GB, MB, empty, first_generation, ours
+
+SETTINGS = Settings()
+
+
+def test_the_disk_is_full_when_growth_has_filled_what_is_free():
+    assert projection(first_generation(), SETTINGS).days_until_full == pytest.approx(12 / 3.6)
+    assert projection(ours(), SETTINGS).days_until_full == pytest.approx((75 * GB - ours().total_bytes) / (38 * MB))
+
+
+def test_what_is_reached_already_is_no_days_away():
+    assert projection(first_generation(), SETTINGS).days_until_target == 0
+    assert projection(first_generation(), Settings(disk_gb=60)).days_until_full == 0
+
+
+@pytest.mark.parametrize("growth", [0.0, -5_000_000.0])
+def test_without_growth_nothing_is_ever_full(growth: float):
+    profile = ours()
+    assert profile.growth is not None
+    still = projection(replace(profile, growth=replace(profile.growth, bytes_a_day=growth)), SETTINGS)
+    assert (still.days_until_full, still.days_until_target, still.bytes_a_day) == (None, None, growth)
+
+
+def test_an_empty_database_has_no_numbers_where_there_are_none():
+    found = projection(empty(), SETTINGS)
+    assert (found.days_until_full, found.bytes_a_day, found.against_snapshots) == (None, None, None)
+    assert set(found.retention_bytes.values()) == {empty().total_bytes}
+
+
+def test_other_lengths_of_retention_change_histories_alone():
+    found = projection(ours(), SETTINGS).retention_bytes
+    history = ours().databases[0].table("odds_history")
+    assert history is not None
+    assert history.bytes_per_row is not None
+    a_day = 360_000 * history.bytes_per_row
+    assert found[90] - found[30] == pytest.approx(60 * a_day, rel=0.02)
+    assert found[14] == pytest.approx(ours().total_bytes - history.total_bytes + 14 * a_day, rel=0.01)
+
+
+def test_snapshots_would_have_taken_a_row_for_every_market_seen():
+    against = projection(ours(), SETTINGS).against_snapshots
+    assert against is not None
+    assert against.snapshot_rows_a_day == 7_200_000
+    assert against.rows_a_day == 366_000
+    assert against.fewer_rows == pytest.approx(0.949, abs=0.001)
+    assert against.bytes_a_day == pytest.approx(366_000 * 103)
+    assert against.snapshot_bytes_a_day == 7_200_000 * 260
+    assert "85,408,740 rows" in against.snapshot_row_from
+
+
+@pytest.mark.parametrize("spoilt", ["no time", "nothing seen"])
+def test_cycles_that_saw_nothing_are_not_compared(spoilt: str):
+    profile: StorageProfile = ours()
+    assert profile.turnover is not None
+    turnover = (
+        replace(profile.turnover, until=profile.turnover.since)
+        if spoilt == "no time"
+        else replace(profile.turnover, observations=0, until=profile.turnover.since + timedelta(days=1))
+    )
+    assert projection(replace(profile, turnover=turnover), SETTINGS).against_snapshots is None
