@@ -8,7 +8,7 @@ from odds_pipeline.storage.judged import Level, Plan, StrategyJudgement
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
 from odds_pipeline.storage.opportunities.advice import Advice
 from odds_pipeline.storage.opportunities.retain import kept_for, subject_of
-from odds_pipeline.storage.opportunities.shapes import is_dagsters, is_history, is_ours
+from odds_pipeline.storage.opportunities.shapes import is_dagsters, is_ours
 from odds_pipeline.storage.ranking import RISK, advices
 from odds_pipeline.storage.words import in_bytes, in_percent
 
@@ -22,6 +22,7 @@ NAMES = (RAW, HYPERTABLES, RETENTION, NORMALIZATION, COMPRESSION)
 _NONE = DatabaseProfile("odds", "", is_replica=False, total_bytes=0, tables=())
 _TIMESCALE = "timescaledb"
 _LEAST_RATIO = 1.1
+_HISTORY_SETTING = "ODDS_RETENTION_DAYS"
 
 
 def strategies(profile: StorageProfile, plan: Plan) -> tuple[StrategyJudgement, ...]:
@@ -101,9 +102,7 @@ def _hypertables(odds: DatabaseProfile) -> StrategyJudgement:
 def _retention(odds: DatabaseProfile, profile: StorageProfile, plan: Plan) -> StrategyJudgement:
     """Saving: of 7 days, by the rows' ages (``retain.kept_for``); that of 30 stands in the benefit."""
     week, month = (odds.total_bytes - kept_for(odds, days, profile.measured_at).total_bytes for days in (7, 30))
-    configured = next(
-        (kept for kept in profile.policies if kept.days is not None and _is_history(odds, kept.table)), None
-    )
+    configured = next((kept for kept in profile.policies if kept.setting == _HISTORY_SETTING), None)
     is_planned = any(step.opportunity.id == f"retain:{subject_of(7)}" for step in plan.steps)
     verdict: Literal["recommended", "not recommended", "done"] = "recommended" if is_planned else "not recommended"
     if is_planned:
@@ -210,11 +209,6 @@ def _native_compression(odds: DatabaseProfile) -> StrategyJudgement:
         saving_bytes=None,
         basis="not measured here",
     )
-
-
-def _is_history(odds: DatabaseProfile, name: str) -> bool:
-    table = odds.table(name)
-    return table is not None and is_history(table)
 
 
 def _share(saving: int, odds: DatabaseProfile) -> float:

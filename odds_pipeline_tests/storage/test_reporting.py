@@ -11,7 +11,7 @@ import pytest
 
 from odds_pipeline.storage.alerts import Alert
 from odds_pipeline.storage.judged import Judgement
-from odds_pipeline.storage.measured import ColumnReaders, DatabaseProfile, StorageProfile, Table
+from odds_pipeline.storage.measured import ColumnReaders, DatabaseProfile, StorageProfile, Table, Wal
 from odds_pipeline.storage.reporting import report, report_json, sections
 from odds_pipeline_tests.storage.hand_judgements import AGAINST, FULL, NOTHING
 from odds_pipeline_tests.storage.hand_profiles import NOW, empty, first_generation, ours, table
@@ -141,8 +141,11 @@ def test_archives_log_bloat_and_retention_are_told():
     assert lines_with(text, "odds: bloated", "1,234", "4.00 MB", "40.0 %")
     assert "The server of odds and dagster wrote 12.0 GB of log" in text
     assert "857 MB a day" in text
+    dagster = replace(profile.databases[1], wal=Wal(12 * 10**9 + 4_096, NOW - timedelta(days=14)))
+    later = written(replace(profile, databases=(profile.databases[0], dagster)))
+    assert "The server of odds and dagster wrote 12.0 GB" in later, "one server, looked at twice"
     assert lines_with(text, "odds_history", "14 days", "ODDS_RETENTION_DAYS", "nothing")
-    assert lines_with(text, "markets", "as long as it is needed")
+    assert "Kept for as long as they are needed: markets." in text
     unknown = replace(profile.policies[0], not_known="its rows could not be read")
     assert lines_with(written(replace(profile, policies=(unknown,))), "not known: its rows could not be read")
 

@@ -64,7 +64,7 @@ def change_section(profile: StorageProfile, projection: Projection) -> Section:
         rows += _turnover_facts(profile.turnover)
     for database in profile.databases:
         for found in database.repeats:
-            rows += _repeat_facts(found)
+            rows += _repeat_facts(found) if found.pairs else ()
     rows.append(("Growth per event and day", _per_event(profile)))
     parts.append(Facts(tuple(rows)))
     if profile.turnover is None and not any(database.repeats for database in profile.databases):
@@ -92,7 +92,7 @@ def _by_day(aged: list[tuple[str, Table, Ages]]) -> Iterator[Part]:
     days = sorted({day for _, _, ages in aged for day in ages.rows_by_day})
     shown = [each for each in aged if any(each[2].rows_by_day.values())]
     if not shown:
-        yield Sentences("No row is of the last 7 days.")
+        yield Sentences("No row is of the 7 days before today.")
         return
     rows = [
         (name, *(in_count(ages.rows_by_day.get(day, 0)) for day in days)) for name, _, ages in shown[:_TABLES_SHOWN]

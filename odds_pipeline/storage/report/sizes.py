@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from odds_pipeline.storage.measured import Column, DatabaseProfile, Kept, StorageProfile, Table
 from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences, grid
@@ -100,8 +101,15 @@ def retention_section(profile: StorageProfile) -> Section:
     title = "Retention against its policy"
     if not profile.policies:
         return Section(title, (Sentences("No policy of retention is known for these tables."),))
-    titles = ("table", "kept for", "setting", "oldest row (UTC)", "beyond the policy")
-    return Section(title, (grid(titles, [_kept_row(kept) for kept in profile.policies], numbers=(4,)),))
+    bounded = [kept for kept in profile.policies if kept.days is not None]
+    needed = [kept.table for kept in profile.policies if kept.days is None]
+    parts: list[Part] = []
+    if bounded:
+        titles = ("table", "kept for", "setting", "oldest row (UTC)", "beyond the policy")
+        parts.append(grid(titles, [_kept_row(kept) for kept in bounded], numbers=(4,)))
+    if needed:
+        parts.append(Sentences(f"Kept for as long as they are needed: {', '.join(needed)}."))
+    return Section(title, tuple(parts))
 
 
 def label(table: Table) -> str:
@@ -205,7 +213,7 @@ def _kept_row(kept: Kept) -> tuple[str, ...]:
     beyond = in_bytes(kept.bytes_beyond) if kept.bytes_beyond else "nothing"
     return (
         kept.table,
-        "as long as it is needed" if kept.days is None else in_days(kept.days),
+        in_days(kept.days),
         kept.setting or "",
         "no row" if kept.oldest is None else f"{kept.oldest:%Y-%m-%d %H:%M}",
         f"{NOT_KNOWN}: {kept.not_known}" if kept.not_known else beyond,
@@ -213,15 +221,19 @@ def _kept_row(kept: Kept) -> tuple[str, ...]:
 
 
 def _log_written(profile: StorageProfile) -> Iterator[str]:
-    """A sentence for each server: databases of one server tell the same."""
-    for wal in dict.fromkeys(database.wal for database in profile.databases):
-        names = " and ".join(database.name for database in profile.databases if database.wal == wal)
-        if wal is None:
+    """A sentence for each server: it counts for all its databases together, since the same moment."""
+    servers: dict[datetime | None, list[DatabaseProfile]] = {}
+    for database in profile.databases:
+        servers.setdefault(database.wal.since if database.wal else None, []).append(database)
+    for since, databases in servers.items():
+        names = " and ".join(database.name for database in databases)
+        if since is None:
             yield f"The server of {names} does not tell how much write-ahead log it wrote."
             continue
-        days = (profile.measured_at - wal.since).total_seconds() / 86_400
-        rate = f", {in_bytes(wal.bytes / days)} a day" if days > 1 / 24 else ""
-        yield f"The server of {names} wrote {in_bytes(wal.bytes)} of log since {wal.since:%Y-%m-%d %H:%M} UTC{rate}."
+        written = max(database.wal.bytes for database in databases if database.wal)
+        days = (profile.measured_at - since) / timedelta(days=1)
+        rate = f", {in_bytes(written / days)} a day" if days > 1 / 24 else ""
+        yield f"The server of {names} wrote {in_bytes(written)} of log since {since:%Y-%m-%d %H:%M} UTC{rate}."
 
 
 def _per_row(number: float | None) -> str:
