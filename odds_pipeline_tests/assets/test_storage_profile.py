@@ -52,6 +52,8 @@ def with_settings(pipeline: Pipeline, **changed: object) -> None:
 
 def test_a_profile_reports_on_both_databases_and_the_archive(pipeline: Pipeline):
     pipeline.fill()
+    pipeline.advance()
+    pipeline.fill()
     said = metadata(profiled(pipeline))
     for words in (
         "## Tables of odds",
@@ -61,6 +63,8 @@ def test_a_profile_reports_on_both_databases_and_the_archive(pipeline: Pipeline)
         "| observations |",
     ):
         assert words in said["report"]
+    assert "| Rows of odds_history that say what the row before them said | 0 of" in said["report"]
+    assert "Rows of markets that say" not in said["report"], "a market's description is no state of it"
     assert said["sizes"].startswith("![Sizes of tables and archives](data:image/png;base64,")
     assert said["growth"].startswith("![Sizes of databases and archives at each sample](data:image/png;base64,")
 
@@ -122,14 +126,20 @@ def test_checks_warn_of_size_and_disk_and_name_the_alerts(prepared: Pipeline):
         "size_target": True,
         "disk_fits": True,
     }
-    with_settings(prepared, storage_target_gb=0.001, disk_gb=0.002, alert_size_gb=0.001)
+    with_settings(prepared, storage_target_gb=0.001, alert_size_gb=0.001)
     found = checks(profiled(prepared))
-    assert not any(check.passed for check in found.values())
+    assert {name: check.passed for name, check in found.items()} == {
+        "alerts": False,
+        "size_target": False,
+        "disk_fits": True,
+    }
     assert {check.severity for check in found.values()} == {dg.AssetCheckSeverity.WARN}
-    assert any(name.startswith("size_limit") for name in said_by(found["alerts"], "open"))
+    assert [name.split()[0] for name in said_by(found["alerts"], "open")] == ["size_limit"]
     assert said_by(found["size_target"], "found")["limit"] == "1.00 MB"
-    with_settings(prepared, storage_target_gb=10, disk_gb=75, alert_size_gb=50)
+    with_settings(prepared, storage_target_gb=10, alert_size_gb=50)
     assert all(check.passed for check in checks(profiled(prepared)).values()), "resolved by itself"
+    with_settings(prepared, disk_gb=0.002)
+    assert not checks(profiled(prepared))["disk_fits"].passed
 
 
 def test_the_schema_of_the_sample_is_that_of_its_table(pipeline: Pipeline):
