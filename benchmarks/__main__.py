@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...] [--scale SCALE ...] [--keep DIR]``: each benchmark in a process of its own."""
+"""``python -m benchmarks [NAME ...] [--scale SCALE ...] [--keep DIR] [--report]``: each in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import commit, cycle, days, legacy, questions, storage
+from . import commit, cycle, days, earlier, legacy, pruning, questions, storage
 from .measure import say
 from .offers import SCALES
 
@@ -17,7 +17,9 @@ _BENCHMARKS: dict[str, tuple[str, ...]] = {
     "commit": ("M", "XL"),
     "cycle": (),
     "days": (),
+    "earlier": (),
     "legacy": (),
+    "pruning": (),
     "questions": (),
     "storage": ("S", "M", "L"),
 }
@@ -27,7 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(_BENCHMARKS)}; default: all")
     parser.add_argument("--scale", action="append", choices=list(SCALES), help="another scale, where there is one")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the database of questions is, or is to stay")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="of one alone: where its database is, or is to stay")
+    parser.add_argument("--report", action="store_true", help="of earlier: print the profile's report and nothing else")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - _BENCHMARKS.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
@@ -36,12 +39,18 @@ def main() -> None:
         for name in arguments.names or _BENCHMARKS
         for scale in (_BENCHMARKS[name] and (arguments.scale or _BENCHMARKS[name])) or (None,)
     ]
+    if arguments.report:
+        if arguments.names != ["earlier"]:
+            parser.error("--report is for earlier alone")
+        earlier.say_report(arguments.keep)
+        return
     if len(runs) == 1:
         _run(*runs[0], arguments.keep)
         return
-    keep = ("--keep", str(arguments.keep)) if arguments.keep else ()
+    if arguments.keep:
+        parser.error("--keep is for one benchmark: name it, and one scale")
     for name, scale in runs:
-        command = [sys.executable, "-m", "benchmarks", name, *(("--scale", scale) if scale else ()), *keep]
+        command = [sys.executable, "-m", "benchmarks", name, *(("--scale", scale) if scale else ())]
         say(f"\n$ {shlex.join(command)}")
         subprocess.run(command, check=True)
 
@@ -54,8 +63,12 @@ def _run(name: str, scale: str | None, keep: Path | None) -> None:
             storage.run(scale)
         case "days", _:
             days.run()
+        case "earlier", _:
+            earlier.run(keep)
         case "legacy", _:
             legacy.run()
+        case "pruning", _:
+            pruning.run()
         case "questions", _:
             questions.run(keep)
         case _:

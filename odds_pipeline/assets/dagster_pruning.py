@@ -67,7 +67,7 @@ def dagster_pruning(
     """Apply the policy of the settings as of now."""
     policy = Policy.of(settings, context.instance, now=clock.now())
     try:
-        done = prune(dagster_database.database, context.instance, policy, run_id=context.run_id)
+        done = prune(dagster_database.database, context.instance, policy, run_id=context.run.run_id)
     except (NothingToPrune, PruningUnderWay, UnknownDagsterStorage) as refusal:
         raise dg.Failure(f"{refusal}.", allow_retries=False) from refusal
     for sentence in done.postponed:

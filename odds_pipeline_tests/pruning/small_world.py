@@ -20,6 +20,8 @@ WATCHED_IS_FRESH = dg.AssetCheckKey(WATCHED, "is_fresh")
 
 FAILS = "small/fails"
 """Tag of runs whose second step is to fail."""
+PRINTS = "small/prints"
+"""Tag of runs whose first step prints something."""
 
 
 class Numbered(dg.Config):
@@ -34,7 +36,8 @@ class Numbered(dg.Config):
 def counted(context: dg.AssetExecutionContext, config: Numbered) -> dg.MaterializeResult:
     """One partition a day, materialized many times."""
     context.log.info(f"counting {context.partition_key}")
-    print("what a step prints")
+    if PRINTS in context.run.tags:
+        print("what a step prints")
     return dg.MaterializeResult(
         metadata={"number": config.number, "text": dg.MetadataValue.md("many words, " * 50)},
         check_results=[dg.AssetCheckResult(passed=config.number >= 0, metadata={"number": config.number})],
@@ -61,7 +64,7 @@ defs = dg.Definitions(assets=[counted, watched], jobs=[small], executor=dg.in_pr
 
 
 def run_small(
-    instance: dg.DagsterInstance, number: int, day: int = 0, *, fails: bool = False
+    instance: dg.DagsterInstance, number: int, day: int = 0, *, fails: bool = False, prints: bool = True
 ) -> dg.ExecuteInProcessResult:
     """Run the job for a day (counted from ``FIRST_DAY``)."""
     config = {"config": {"number": number}}
@@ -69,7 +72,7 @@ def run_small(
         instance=instance,
         partition_key=(FIRST_DAY + timedelta(days=day)).isoformat(),
         run_config={"ops": {"small__counted": config, "small__watched": config}, **_QUIET},
-        tags={FAILS: "yes"} if fails else None,
+        tags={tag: "yes" for tag, is_set in ((FAILS, fails), (PRINTS, prints)) if is_set},
         raise_on_error=False,
     )
 
