@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...] [--scale SCALE ...] [--keep DIR] [--report]``: each in a process of its own."""
+"""``python -m benchmarks [NAME ...] [--scale SCALE ...] [--keep DIR] ...``: each in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import commit, cycle, days, earlier, legacy, pruning, questions, storage
+from . import commit, cycle, days, earlier, legacy, own_storage, pruning, questions, storage
 from .measure import say
 from .offers import SCALES
 
@@ -19,6 +19,7 @@ _BENCHMARKS: dict[str, tuple[str, ...]] = {
     "days": (),
     "earlier": (),
     "legacy": (),
+    "own_storage": (),
     "pruning": (),
     "questions": (),
     "storage": ("S", "M", "L"),
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--scale", action="append", choices=list(SCALES), help="another scale, where there is one")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="of one alone: where its database is, or is to stay")
     parser.add_argument("--report", action="store_true", help="of earlier: print the profile's report and nothing else")
+    parser.add_argument("--cycles", type=int, default=own_storage.CYCLES, help="of own_storage: how many it runs")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - _BENCHMARKS.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
@@ -45,7 +47,7 @@ def main() -> None:
         earlier.say_report(arguments.keep)
         return
     if len(runs) == 1:
-        _run(*runs[0], arguments.keep)
+        _run(*runs[0], arguments.keep, arguments.cycles)
         return
     if arguments.keep:
         parser.error("--keep is for one benchmark: name it, and one scale")
@@ -55,7 +57,7 @@ def main() -> None:
         subprocess.run(command, check=True)
 
 
-def _run(name: str, scale: str | None, keep: Path | None) -> None:
+def _run(name: str, scale: str | None, keep: Path | None, cycles: int) -> None:
     match name, scale:
         case "commit", str():
             commit.run(scale)
@@ -67,6 +69,8 @@ def _run(name: str, scale: str | None, keep: Path | None) -> None:
             earlier.run(keep)
         case "legacy", _:
             legacy.run()
+        case "own_storage", _:
+            own_storage.run(keep, cycles)
         case "pruning", _:
             pruning.run()
         case "questions", _:
