@@ -30,11 +30,7 @@ def advices(profile: DatabaseProfile, now: datetime, policies: tuple[Kept, ...] 
         *retain.old_rows(profile, now),
         *retain.beyond_policy(profile, policies),
     )
-    return tuple(
-        advice
-        for advice in found
-        if advice.opportunity.saving_bytes is None or is_worth_it(advice.opportunity.saving_bytes, profile)
-    )
+    return tuple(advice for advice in found if is_worth_it(advice, profile))
 
 
 def opportunities(profile: StorageProfile) -> tuple[Opportunity, ...]:

@@ -108,9 +108,16 @@ def test_of_two_equal_indexes_one_stays():
     assert _ids(_with(bets, of=2 * GB)) == ["eliminate:bets.one"]
 
 
-def test_room_is_given_back_when_a_fifth_is_empty():
-    assert _ids(_with(replace(table("bets", 10, GB), bloat_bytes=GB // 4), of=2 * GB)) == ["eliminate:bets.bloat"]
-    assert _ids(_with(replace(table("bets", 10, GB), bloat_bytes=GB // 6), of=2 * GB)) == []
+def test_room_is_given_back_when_much_is_empty_but_what_updates_work_in_is_left():
+    assert _ids(_with(replace(table("bets", 10, GB), bloat_bytes=GB // 3), of=2 * GB)) == ["eliminate:bets.bloat"]
+    assert _ids(_with(replace(table("bets", 10, GB), bloat_bytes=GB // 4), of=2 * GB)) == []
+    assert _ids(_with(replace(table("bets", 10, 9 * MB), bloat_bytes=6 * MB), of=20 * MB)) == []
+
+
+def test_tables_of_one_name_in_two_schemas_are_told_apart():
+    bets = replace(table("bets", 10, GB), bloat_bytes=GB // 2)
+    both = replace(_with(bets, of=4 * GB), tables=(bets, replace(bets, schema="old")))
+    assert _ids(both) == ["eliminate:old.bets.bloat", "eliminate:public.bets.bloat"]
 
 
 def test_who_reads_a_raw_column_is_told_and_makes_it_risky():

@@ -30,11 +30,21 @@ class Advice:
     afterwards: DatabaseProfile
 
 
-def is_worth_it(saving: int, profile: DatabaseProfile) -> bool:
-    """Whether a saving is large enough to be listed."""
-    if saving < LEAST_OF_ALL:
-        return False
-    return saving >= LEAST_BYTES or saving >= LEAST_SHARE * profile.total_bytes
+def is_worth_it(advice: Advice, profile: DatabaseProfile) -> bool:
+    """Whether an advice saves enough to be listed; of one whose saving is not known, yes.
+
+    Empty room is listed by its bytes alone: a small table that is updated needs some to work in.
+    """
+    saving = advice.opportunity.saving_bytes
+    if saving is None or saving >= LEAST_BYTES:
+        return True
+    return advice.kind != "bloat" and saving >= max(LEAST_OF_ALL, LEAST_SHARE * profile.total_bytes)
+
+
+def called(profile: DatabaseProfile, table: Table) -> str:
+    """The table's name, with its schema where the database has two of that name."""
+    is_only = sum(each.name == table.name for each in profile.whole_tables) == 1
+    return table.name if is_only else f"{table.schema}.{table.name}"
 
 
 def advise(

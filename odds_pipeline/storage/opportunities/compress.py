@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from psycopg import sql
 
 from odds_pipeline.storage.measured import Column, DatabaseProfile, Table
-from odds_pipeline.storage.opportunities.advice import Advice, advise
+from odds_pipeline.storage.opportunities.advice import Advice, advise, called
 from odds_pipeline.storage.opportunities.shapes import is_dagsters, raw_column
 from odds_pipeline.storage.opportunities.statements import name, relation, text
 from odds_pipeline.storage.words import in_bytes, in_percent
@@ -53,7 +53,7 @@ def _compressed_at_all(profile: DatabaseProfile, table: Table, column: Column) -
         None,
         kind="compression",
         family="compress",
-        subject=f"{table.name}.{column.name}",
+        subject=f"{called(profile, table)}.{column.name}",
         title=f"Let {table.name}.{column.name} be compressed",
         tables=(table,),
         evidence=f"{in_bytes(column.bytes)} are stored of {in_bytes(column.raw_bytes)}, although the values are long "
@@ -76,7 +76,7 @@ def _by_lz4(profile: DatabaseProfile, table: Table, column: Column, ratio: float
         None,
         kind="compression",
         family="compress",
-        subject=f"{table.name}.{column.name}",
+        subject=f"{called(profile, table)}.{column.name}",
         title=f"Compress {table.name}.{column.name} by lz4",
         tables=(table,),
         evidence=f"{in_bytes(column.bytes)} ({in_percent(column.bytes / profile.total_bytes)} of the database) are "

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from odds_pipeline.storage.judged import Level
 from odds_pipeline.storage.measured import Column, ColumnReaders, DatabaseProfile, Index, Table
-from odds_pipeline.storage.opportunities.advice import Advice, advise
+from odds_pipeline.storage.opportunities.advice import Advice, advise, called
 from odds_pipeline.storage.opportunities.afterwards import (
     compact,
     with_share,
@@ -29,8 +29,8 @@ from odds_pipeline.storage.opportunities.shapes import (
 from odds_pipeline.storage.opportunities.statements import name, relation, rewrite, text
 from odds_pipeline.storage.words import in_bytes, in_count, in_percent
 
-LEAST_BLOAT = 0.2
-"""Share of heap and TOAST that is empty from which on a rewrite is advised: a fifth comes back by itself."""
+LEAST_BLOAT = 0.3
+"""Share of heap and TOAST that is empty from which on a rewrite is advised: what is less comes back by itself."""
 SCANS_COUNTED_FOR = timedelta(days=7)
 """How long the server must have counted before an index without scans is called unused."""
 
@@ -70,7 +70,7 @@ def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
             without_repeats(left, repeats),
             kind="repeats",
             family="eliminate",
-            subject=f"{table.name}.repeats",
+            subject=f"{called(profile, table)}.repeats",
             title=f"Market-level storage: keep a row of {table.name} only when the market changed",
             tables=(table,),
             evidence=f"{in_count(repeats.equal)} of {in_count(repeats.pairs)} rows looked at say what the row before "
@@ -113,9 +113,8 @@ def useless_indexes(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]
 def empty_room(profile: DatabaseProfile) -> Iterator[Advice]:
     """Tables of which much is empty. Saving: the bloat, which is what the rows do not need by statistics."""
     for table in profile.whole_tables:
-        bloat = table.bloat_bytes or 0
-        stored = table.heap_bytes + table.toast_bytes
-        if not stored or bloat / stored < LEAST_BLOAT:
+        share = empty_share(table)
+        if share < LEAST_BLOAT:
             continue
         dead = f", {in_count(table.dead_rows)} rows are dead" if table.dead_rows else ""
         yield advise(
@@ -123,17 +122,23 @@ def empty_room(profile: DatabaseProfile) -> Iterator[Advice]:
             with_table(profile, table, compact),
             kind="bloat",
             family="eliminate",
-            subject=f"{table.name}.bloat",
+            subject=f"{called(profile, table)}.bloat",
             title=f"Give back the empty room in {table.name}",
             tables=(table,),
-            evidence=f"{in_bytes(bloat)} of {in_bytes(stored)} ({in_percent(bloat / stored)}) are more than the rows "
-            f"need by statistics{dead}.",
+            evidence=f"{in_bytes(table.bloat_bytes)} of {in_bytes(table.heap_bytes + table.toast_bytes)} "
+            f"({in_percent(share)}) are more than the rows need by statistics{dead}.",
             effort="low",
             risk="low",
             risk_reason=f"{_REWRITES} (pg_repack, where it is installed, does the same while others write)",
             statement=rewrite(profile, table),
             basis="statistics",
         )
+
+
+def empty_share(table: Table) -> float:
+    """Share of heap and TOAST that is bloat, 0 to 1; 0 where it is not known."""
+    stored = table.heap_bytes + table.toast_bytes
+    return min(1.0, (table.bloat_bytes or 0) / stored) if stored else 0.0
 
 
 def _raw_answers(profile: DatabaseProfile, table: Table, column: Column) -> Advice:
@@ -145,7 +150,7 @@ def _raw_answers(profile: DatabaseProfile, table: Table, column: Column) -> Advi
         with_table(profile, table, lambda each: without_column(each, column.name)),
         kind="raw column",
         family="eliminate",
-        subject=f"{table.name}.{column.name}",
+        subject=f"{called(profile, table)}.{column.name}",
         title=f"Drop {table.name}.{column.name}: answers as they came",
         tables=(table,),
         evidence=f"{in_bytes(column.bytes)} of the table's {in_bytes(table.total_bytes)}, "
@@ -217,7 +222,7 @@ def _drop_index(
         with_table(profile, table, lambda each: without_index(each, index.name)),
         kind="index",
         family="eliminate",
-        subject=f"{table.name}.{index.name}",
+        subject=f"{called(profile, table)}.{index.name}",
         title=f"Drop the index {index.name} of {table.name}",
         tables=(table,),
         evidence=evidence,

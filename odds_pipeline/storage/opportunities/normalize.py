@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odds_pipeline.storage.measured import Column, DatabaseProfile, Table
-from odds_pipeline.storage.opportunities.advice import Advice, advise
+from odds_pipeline.storage.opportunities.advice import Advice, advise, called
 from odds_pipeline.storage.opportunities.afterwards import with_narrower_column, with_table
 from odds_pipeline.storage.opportunities.shapes import is_dagsters
 from odds_pipeline.storage.opportunities.statements import name, relation, text
@@ -17,6 +17,8 @@ OUTCOMES = "outcomes"
 _ARRAY_HEADER = 21
 """Bytes of a short array of integers before its elements."""
 _INTEGER = 4
+_ALIGNED_INTEGER = 7
+"""Bytes of an integer in a row with the most that its alignment may take: after a text of four letters it does."""
 _MOST_WORDS = 10_000
 _LEAST_LENGTH = 8
 """Bytes a value, on the average, below which a number in its place is not worth it."""
@@ -40,7 +42,7 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
             _narrower(profile, table, column, size),
             kind="outcomes",
             family="normalize",
-            subject=f"{table.name}.{column.name}",
+            subject=f"{called(profile, table)}.{column.name}",
             title=f"Names of outcomes once, prices of {table.name} as arrays",
             tables=(table,),
             evidence=f"{in_bytes(column.bytes / values if values else None)} a value repeat the names and keys of "
@@ -55,7 +57,10 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
 
 
 def words_as_numbers(profile: DatabaseProfile) -> Iterator[Advice]:
-    """Text columns with few different values, in no index: saving is the column's bytes - 4 x values, and the bloat."""
+    """Text columns with few different values, in no index: saving is the column's bytes - 7 x values, and the bloat.
+
+    4 of the 7 are the integer, 3 what aligning it takes at most.
+    """
     if is_dagsters(profile):
         return
     for table in profile.whole_tables:
@@ -65,13 +70,13 @@ def words_as_numbers(profile: DatabaseProfile) -> Iterator[Advice]:
                 continue
             values = table.rows * (1 - column.null_share)
             words = max(1, round((column.distinct_share or 0) * table.rows))
-            size = int(values * _INTEGER)
+            size = int(values * _ALIGNED_INTEGER)
             yield advise(
                 profile,
                 _narrower(profile, table, column, size),
                 kind="words",
                 family="normalize",
-                subject=f"{table.name}.{column.name}",
+                subject=f"{called(profile, table)}.{column.name}",
                 title=f"A dictionary for {table.name}.{column.name}",
                 tables=(table,),
                 evidence=f"About {in_count(words)} different texts fill {in_bytes(column.bytes)} in "

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odds_pipeline.storage.measured import DatabaseProfile, Table
-from odds_pipeline.storage.opportunities.advice import Advice, advise
+from odds_pipeline.storage.opportunities.advice import Advice, advise, called
 from odds_pipeline.storage.opportunities.afterwards import compact, with_table
-from odds_pipeline.storage.opportunities.eliminate import LEAST_BLOAT
+from odds_pipeline.storage.opportunities.eliminate import LEAST_BLOAT, empty_share
 from odds_pipeline.storage.opportunities.shapes import is_dagsters, is_history
 from odds_pipeline.storage.words import in_bytes, in_percent
 
@@ -36,8 +36,8 @@ def by_day(profile: DatabaseProfile) -> Iterator[Advice]:
     if is_dagsters(profile):
         return
     for table in profile.whole_tables:
-        bloat, stored = table.bloat_bytes or 0, table.heap_bytes + table.toast_bytes
-        if table.total_bytes < LARGE or not is_deleted_from(profile, table) or bloat < LEAST_BLOAT * stored:
+        share = empty_share(table)
+        if table.total_bytes < LARGE or not is_deleted_from(profile, table) or share < LEAST_BLOAT:
             continue
         in_default = "all rows are in the DEFAULT partition" if table.kind == "partitioned" else "it has no partitions"
         yield advise(
@@ -45,11 +45,11 @@ def by_day(profile: DatabaseProfile) -> Iterator[Advice]:
             with_table(profile, table, compact),
             kind="partitions",
             family="partition",
-            subject=table.name,
+            subject=called(profile, table),
             title=f"Partition {table.name} by day",
             tables=(table,),
             evidence=f"Its rows age ({table.ages.said_by if table.ages else ''}), but {in_default}: they can only be "
-            f"deleted, which left {in_bytes(bloat)} ({in_percent(bloat / stored)}) empty.",
+            f"deleted, which left {in_bytes(table.bloat_bytes)} ({in_percent(share)}) empty.",
             effort="high",
             risk="medium",
             risk_reason="the table is made anew and its rows are copied; every unique key must contain the time",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from psycopg import sql
 
 from odds_pipeline.storage.measured import WINDOWS, Column, DatabaseProfile, Kept, Table
-from odds_pipeline.storage.opportunities.advice import Advice, advise
+from odds_pipeline.storage.opportunities.advice import Advice, advise, called
 from odds_pipeline.storage.opportunities.afterwards import with_share, with_table, younger
 from odds_pipeline.storage.opportunities.shapes import (
     Answers,
@@ -93,7 +93,7 @@ def beyond_policy(profile: DatabaseProfile, policies: tuple[Kept, ...]) -> Itera
             with_table(profile, table, lambda each, share=share: with_share(each, share)),
             kind="policy",
             family="retain",
-            subject=f"{table.name}.policy",
+            subject=f"{called(profile, table)}.policy",
             title=f"Let retention do what is configured for {table.name}",
             tables=(table,),
             evidence=f"{in_bytes(kept.bytes_beyond)} are older than the {kept.days} days that {kept.setting} promises"
@@ -175,25 +175,22 @@ WHERE answer.{key} = state.{link} AND answer.{time} < {boundary};
 def _delete_changes(states: States, boundary: datetime) -> str:
     answers = states.answers
     asked = answers.table if answers else states.table
-    source = "answer" if answers else "state"
+    parts = {
+        "table": relation(states.table),
+        "market": names(states.market),
+        "listing": names(states.listing),
+        "time": name(states.time),
+        "boundary": moment(boundary, _time_column(asked)),
+    }
+    if answers is None:
+        return text(_DELETE_CHANGES_BY_TIME, **parts)
     return text(
-        _DELETE_CHANGES,
-        table=relation(states.table),
-        asked=relation(asked),
-        join=sql.SQL(" JOIN {answers} AS answer ON answer.{key} = state.{link}").format(
-            answers=relation(asked), key=name(answers.key), link=name(answers.link)
-        )
-        if answers
-        else sql.SQL(""),
-        listing=names(states.listing),
-        of_listing=names(states.listing, of=source),
-        market=names(states.market, of="state"),
-        latest=sql.SQL("{} DESC, {} DESC").format(
-            name(source, states.time), name("state", answers.link if answers else "id")
-        ),
-        time=name(states.time),
-        said_at=name(source, states.time),
-        boundary=moment(boundary, _time_column(asked)),
+        _DELETE_CHANGES_BY_ANSWER,
+        **parts,
+        answers=relation(asked),
+        key=name(answers.key),
+        link=name(answers.link),
+        state_market=names(states.market, of="state"),
     )
 
 
@@ -202,14 +199,32 @@ def _time_column(table: Table) -> Column:
     return table.column(said_by) or Column(said_by, "timestamp with time zone", 0, 0.0)
 
 
-#: ``rank``: what an answer says twice of one market is kept or deleted together.
-_DELETE_CHANGES = """
+#: ``rank``: what an answer says twice of one market is kept or deleted together. ``last_seen``: of the event.
+_DELETE_CHANGES_BY_ANSWER = """
 DELETE FROM {table} AS state USING (
-    SELECT state.tableoid AS row_in, state.ctid AS row_at, row({of_listing}) AS listing,
-        rank() OVER (PARTITION BY {of_listing}, {market} ORDER BY {latest}) AS back
-    FROM {table} AS state{join}
-    WHERE {said_at} < {boundary}
+    SELECT row_in, row_at, last_seen,
+        rank() OVER (PARTITION BY {listing}, {market} ORDER BY {time} DESC, answer DESC) AS back
+    FROM (
+        SELECT state.tableoid AS row_in, state.ctid AS row_at, {state_market}, answers.*
+        FROM {table} AS state JOIN (
+            SELECT {key} AS answer, {listing}, {time}, max({time}) OVER (PARTITION BY {listing}) AS last_seen
+            FROM {answers}
+        ) AS answers ON answers.answer = state.{link}
+    ) AS said
+    WHERE {time} < {boundary}
 ) AS old
-WHERE state.tableoid = old.row_in AND state.ctid = old.row_at
-    AND (old.back > 1 OR old.listing NOT IN (SELECT row({listing}) FROM {asked} WHERE {time} >= {boundary}));
+WHERE state.tableoid = old.row_in AND state.ctid = old.row_at AND (old.back > 1 OR old.last_seen < {boundary});
+"""
+
+_DELETE_CHANGES_BY_TIME = """
+DELETE FROM {table} AS state USING (
+    SELECT row_in, row_at, last_seen, rank() OVER (PARTITION BY {listing}, {market} ORDER BY {time} DESC) AS back
+    FROM (
+        SELECT tableoid AS row_in, ctid AS row_at, {listing}, {market}, {time},
+            max({time}) OVER (PARTITION BY {listing}) AS last_seen
+        FROM {table}
+    ) AS said
+    WHERE {time} < {boundary}
+) AS old
+WHERE state.tableoid = old.row_in AND state.ctid = old.row_at AND (old.back > 1 OR old.last_seen < {boundary});
 """
