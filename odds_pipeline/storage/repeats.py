@@ -26,7 +26,7 @@ ROWS = 400
 MARKETS = 64
 """Markets looked at, with so many of their last states:"""
 STATES = 20
-SECONDS = 0.6
+SECONDS = 1.0
 """After so long no more are looked at."""
 
 _BATCHES = 12
