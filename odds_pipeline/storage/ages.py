@@ -52,7 +52,7 @@ class _Type(IntEnum):
 
 
 _CALENDAR = (sql.Literal(datetime(1900, 1, 1, tzinfo=UTC)), sql.Literal(datetime(9000, 1, 1, tzinfo=UTC)))
-_SECONDS = 0.3
+_SECONDS = 1.0
 """For looking up the times of the rows that others belong to."""
 
 
