@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from rich.console import Console
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.charts.storage import sizes_chart
 from odds_pipeline.cli.answers import save_chart
-from odds_pipeline.cli.asking import Chart
+from odds_pipeline.cli.asking import Chart, time_of
 from odds_pipeline.cli.failures import one_line_failures
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.database.engine import Database, DatabaseUrls, parse_url
@@ -50,6 +51,15 @@ def profile(
     schema: Annotated[
         str | None, typer.Option(metavar="SCHEMA", help="With --url: only its tables.", show_default="all")
     ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=time_of,
+            metavar="TIME",
+            help="With --url: ages and growth as of this time, for a copy to which nothing is written any more.",
+            show_default="now",
+        ),
+    ] = None,
     source: Annotated[
         Path | None,
         typer.Option(
@@ -68,12 +78,12 @@ def profile(
 
     Example: odds-pipeline profile --url postgresql://reader@host/earlier --format markdown > storage.md
     """
-    if schema is not None and url is None:
-        raise typer.BadParameter("--schema goes with --url; our own tables have one schema")
+    if url is None and (schema is not None or at is not None):
+        raise typer.BadParameter("--schema and --at go with --url; ours is profiled as a whole, and as it is now")
     with one_line_failures():
         settings = Settings()
         with Console(stderr=True).status("Looking where the bytes are"):
-            found, alerts = _ours(settings) if url is None else (_other(url, schema), ())
+            found, alerts = _ours(settings) if url is None else (_other(url, schema, at), ())
             if source is not None:
                 found = with_source(found, source)
             judgement = judge(found, settings)
@@ -98,6 +108,6 @@ def _ours(settings: Settings) -> tuple[StorageProfile, tuple[Alert, ...]]:
         return found, open_alerts(odds) if is_migrated else ()
 
 
-def _other(url: str, schema: str | None) -> StorageProfile:
+def _other(url: str, schema: str | None, at: datetime | None) -> StorageProfile:
     with Database(parse_url(url, setting="--url")) as database:
-        return foreign_profile(database, schema=schema, now=SystemClock().now())
+        return foreign_profile(database, schema=schema, now=at or SystemClock().now())

@@ -50,7 +50,8 @@ def in_days(days: float | None) -> str:
         if days < until:
             whole = round(days / length)
             return f"{whole:,} {unit}{'' if whole == 1 else 's'}"
-    return f"{days / 365.25:,.1f} years"
+    years = days / 365.25
+    return f"{years:,.1f} years" if years < 100 else "more than 100 years"
 
 
 def rows_from(said_by: RowsFrom) -> str:

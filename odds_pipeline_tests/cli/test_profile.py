@@ -110,7 +110,21 @@ def test_the_password_is_nowhere_in_the_report(other: str):
         assert SECRET not in ask("profile", "--url", with_password, "--format", style).output
 
 
-def test_a_schema_without_a_url_is_refused():
-    result = ask("profile", "--schema", "public")
+def test_a_copy_is_told_as_of_the_time_that_is_asked_for(other: str):
+    with Database(other).connect() as connection:
+        connection.execute("CREATE TABLE seen (captured_at timestamptz)")
+        connection.execute(
+            "INSERT INTO seen SELECT timestamptz '2026-01-10' + n * interval '1 hour' FROM generate_series(0, 47) AS n"
+        )
+    for at, within in (("2026-01-13T00:00Z", 48), ("2026-01-18T00:00Z", 24), ("2026-03-01T00:00Z", 0)):
+        told = json.loads(answered("profile", "--url", other, "--at", at, "--format", "json"))
+        (seen,) = [each for each in told["databases"][0]["tables"] if each["name"] == "seen"]
+        assert seen["ages"]["rows_within"]["7"] == within
+        assert told["measured_at"].startswith(at.removesuffix("Z"))
+
+
+@pytest.mark.parametrize(("option", "value"), [("--schema", "public"), ("--at", "2026-01-13T00:00Z")])
+def test_what_is_only_for_other_databases_is_refused_for_ours(option: str, value: str):
+    result = ask("profile", option, value)
     assert result.exit_code == 2
-    assert "--schema goes with --url" in result.stderr
+    assert "--schema and --at go with --url" in " ".join(result.stderr.replace("│", " ").split())

@@ -67,6 +67,7 @@ def test_shares_that_are_neither_nothing_nor_all_do_not_look_it(share: float | N
         (12.2, "12 days"),
         (729, "729 days"),
         (1_242, "3.4 years"),
+        (2_066_000, "more than 100 years"),
     ],
 )
 def test_lengths_of_time_are_told_in_the_unit_that_fits(days: float | None, words: str):
