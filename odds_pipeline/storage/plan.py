@@ -60,7 +60,7 @@ class _Doing:
     profile: StorageProfile
     target: int
     databases: dict[str, DatabaseProfile] = field(init=False)
-    done: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self.databases = {each.name: each for each in self.profile.databases}
