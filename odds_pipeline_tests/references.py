@@ -23,7 +23,7 @@ DOCS = ROOT / "docs"
 RENEW = "python -m odds_pipeline_tests.references --write"
 
 _FOLDERS = ("odds_pipeline", "odds_pipeline_tests", "migrations", "benchmarks")
-_REFERENCE = re.compile(r"`(?P<path>[\w/]+\.py):(?P<line>\d+)`(?: \(`(?P<name>[\w.]+)`\))?")
+_REFERENCE = re.compile(r"`(?P<path>[\w/]+\.py):(?P<line>\d+)`(?:(?P<gap>\s)\(`(?P<name>[\w.]+)`\))?")
 
 
 class Reference(NamedTuple):
@@ -73,7 +73,7 @@ def renewed(text: str, root: Path = ROOT) -> str:
         if found["name"] is None:
             return found[0]
         path, line = place_of(found["name"], found["path"], root)
-        return f"`{path}:{line}` (`{found['name']}`)"
+        return f"`{path}:{line}`{found['gap']}(`{found['name']}`)"
 
     return _REFERENCE.sub(renew, text)
 

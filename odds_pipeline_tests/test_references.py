@@ -43,9 +43,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_a_reference_follows_a_name_to_another_line_and_to_another_module(checkout: Path) -> None:
-    told = "`odds_pipeline/read.py:90` (`Reader.read`), then `odds_pipeline/read.py:1` (`write`) and `ask()`."
+    told = "`odds_pipeline/read.py:90` (`Reader.read`), then `odds_pipeline/read.py:1`\n(`write`) and `ask()`."
     assert renewed(told, checkout) == (
-        "`odds_pipeline/read.py:4` (`Reader.read`), then `odds_pipeline/write.py:1` (`write`) and `ask()`."
+        "`odds_pipeline/read.py:4` (`Reader.read`), then `odds_pipeline/write.py:1`\n(`write`) and `ask()`."
     )
 
 
