@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import commit, cycle, days, earlier, legacy, own_storage, pruning, questions, storage
+from . import commit, cycle, days, earlier, legacy, own_storage, profile, pruning, questions, storage
 from .measure import say
 from .offers import SCALES
 
@@ -20,6 +20,7 @@ _BENCHMARKS: dict[str, tuple[str, ...]] = {
     "earlier": (),
     "legacy": (),
     "own_storage": (),
+    "profile": (),
     "pruning": (),
     "questions": (),
     "storage": ("S", "M", "L"),
@@ -73,6 +74,8 @@ def _run(name: str, scale: str | None, keep: Path | None, cycles: int) -> None:
             own_storage.run(keep, cycles)
         case "pruning", _:
             pruning.run()
+        case "profile", _:
+            profile.run(keep)
         case "questions", _:
             questions.run(keep)
         case _:

@@ -35,7 +35,7 @@ def _asked_cold(directory: Path, number: int, subject: int) -> float:
     ):
         assert process.stdout is not None
         process.stdout.readline()
-        _forget(directory)
+        forget(directory)
         answer, _ = process.communicate("\n")
     return float(answer)
 
@@ -46,7 +46,7 @@ def remember(directory: Path) -> None:
         path.read_bytes()
 
 
-def _forget(directory: Path) -> None:
+def forget(directory: Path) -> None:
     """Drop the directory's files from the system's cache, where it can be told to (Linux)."""
     os.sync()
     for path in _files(directory):
