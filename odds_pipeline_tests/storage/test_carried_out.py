@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -56,6 +56,30 @@ def earlier(postgres_server: EmbeddedServer) -> Iterator[Earlier]:
     yield Earlier(url, profile, judge(profile, Settings()))
     with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_the_generated_database_has_the_proportions_of_the_real_one(earlier: Earlier) -> None:
+    """Against the earlier system's volumes in February 2026."""
+    database = earlier.profile.databases[0]
+    snapshots, competitors = (database.table(name) for name in ("odds_snapshots", "competitor_odds_snapshots"))
+    markets, their_markets = (database.table(name) for name in ("market_odds", "competitor_market_odds"))
+    assert snapshots
+    assert competitors
+    assert markets
+    assert their_markets
+    assert snapshots.ages
+    for table, raw_bytes in ((snapshots, 46_000), (competitors, 40_000)):
+        raw = table.column("raw_response")
+        assert raw
+        assert raw.bytes / table.rows == pytest.approx(raw_bytes, rel=0.1)
+    assert competitors.rows / snapshots.rows == pytest.approx(0.5, rel=0.1)
+    assert markets.rows / snapshots.rows == pytest.approx(170, rel=0.1)
+    assert their_markets.rows / competitors.rows == pytest.approx(72, rel=0.15)
+    assert markets.bytes_per_row == pytest.approx(260, rel=0.15)
+    assert their_markets.bytes_per_row == pytest.approx(285, rel=0.2)
+    assert [each.share for each in database.repeats] == pytest.approx([0.95, 0.95], abs=0.01)
+    assert snapshots.ages.newest - snapshots.ages.oldest > timedelta(days=30)
+    assert snapshots.ages.rows_within[14] > 14 / 35 * snapshots.rows, "more at the end"
 
 
 def test_the_drivers_are_raw_answers_and_market_rows_with_their_exact_shares(earlier: Earlier) -> None:
