@@ -30,8 +30,9 @@ TIME_BUDGET = timedelta(minutes=2)
 _LOCK = 0x6F64_6473_0010
 """Held in Dagster's database by whoever prunes it."""
 
-_VACUUMED_FROM = 1_000
-"""Deleted rows of a table from which on it is vacuumed at once; autovacuum comes by for fewer."""
+_VACUUMED_FROM = 100
+"""Deleted rows of a table from which on it is vacuumed at once. Autovacuum waits for a fifth of the rows; until then
+new ones would make the table longer."""
 
 _OLDEST = """
     SELECT
