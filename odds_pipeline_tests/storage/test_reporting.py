@@ -158,6 +158,12 @@ def test_the_plan_tells_phases_savings_and_whether_target_and_disk_are_met():
     assert "- monitoring: watch the alert size_limit" in text
 
 
+def test_the_strategies_are_told_with_verdict_reason_benefit_and_risk():
+    text = written(first_generation())
+    assert lines_with(text, "TimescaleDB hypertables", "not available here", "high", "medium", "not measured here")
+    assert "the server does not offer the extension Benefit: chunks are compressed Risk: another server." in text
+
+
 def test_opportunities_stand_with_their_evidence_and_their_statement():
     text = report(first_generation(), FULL, (), style="markdown")
     assert "| 1 | Drop odds_snapshots.raw_response | eliminate | 23.0 GB | 36.5 % | low | low |" in text

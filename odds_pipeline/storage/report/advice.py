@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from odds_pipeline.storage.judged import Judgement, Opportunity, Phase, Plan, Projection, StrategyJudgement
+from odds_pipeline.storage.judged import Judgement, Opportunity, Phase, Plan, Projection
 from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences, Statement, grid
 from odds_pipeline.storage.words import in_bytes, in_days, in_percent
 
@@ -82,8 +82,15 @@ def strategy_section(judgement: Judgement) -> Section:
     """The five strategies that are always judged (R23)."""
     if not judgement.strategies:
         return Section("Strategies", (Sentences("No strategy was judged."),))
-    titles = ("strategy", "verdict", "reason", "benefit", "effort", "risk", "saves")
-    return Section("Strategies", (grid(titles, list(map(_strategy_row, judgement.strategies)), numbers=(6,)),))
+    titles = ("strategy", "verdict", "effort", "risk", "saves")
+    rows = [
+        (each.name, each.verdict, each.effort, each.risk, _saving(each.saving_bytes)) for each in judgement.strategies
+    ]
+    reasons = tuple(
+        f"{each.name}, {each.verdict}: {each.reason} Benefit: {each.benefit} Risk: {each.risk_reason}."
+        for each in judgement.strategies
+    )
+    return Section("Strategies", (grid(titles, rows, numbers=(4,)), Points(reasons)))
 
 
 def projection_section(projection: Projection) -> Section:
@@ -146,18 +153,6 @@ def _phase_row(number: int, phase: Phase) -> tuple[str, ...]:
         phase.risk,
         in_bytes(phase.saving_bytes),
         in_bytes(phase.cumulative_bytes),
-    )
-
-
-def _strategy_row(judged: StrategyJudgement) -> tuple[str, ...]:
-    return (
-        judged.name,
-        judged.verdict,
-        judged.reason,
-        judged.benefit,
-        judged.effort,
-        f"{judged.risk}: {judged.risk_reason}",
-        _saving(judged.saving_bytes),
     )
 
 
