@@ -45,8 +45,8 @@ def run(keep: Path | None = None) -> None:
             rows = sum(table.rows for table in odds.whole_tables)
             seen = sum(table.sampled_rows for table in odds.whole_tables)
             say(
-                f"profile of {odds.total_bytes / 1e9:.1f} GB, {rows:,} rows in {len(odds.tables)} tables and partitions; "
-                f"{seen:,} rows looked at, tables skipped: {sum(table.skipped is not None for table in odds.tables)}"
+                f"profile of {odds.total_bytes / 1e9:.1f} GB, {rows:,} rows in {len(odds.tables)} tables; "
+                f"{seen:,} rows looked at, skipped: {sum(table.skipped is not None for table in odds.tables)}"
             )
             warm = [timed(lambda: _profile(source))[1].wall for _ in range(_PROFILES)]
             say(f"  warm: median {median(warm):.2f} s, worst {max(warm):.2f} s of {len(warm)}")

@@ -14,6 +14,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import errors
 
+from odds_pipeline.storage.session import unhurried
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 HELD = "another session held it exclusively; sizes are those that its last VACUUM or ANALYZE saw"
@@ -102,6 +104,13 @@ def read_relations(connection: Connection, schema: str | None) -> tuple[Relation
 
     Parents stand before their partitions. Costs some statements over the catalogue and one look at each file's size.
     """
+    with unhurried(connection):
+        relations = _catalogued(connection, schema)
+    return _with_sizes(connection, relations)
+
+
+def _catalogued(connection: Connection, schema: str | None) -> list[Relation]:
+    """The relations with the sizes that the catalogue remembers."""
     rows = connection.execute(_RELATIONS, {"schema": schema}).fetchall()
     found = [_relation(row) for row in rows]
     oids = [relation.oid for relation in found]
@@ -110,7 +119,7 @@ def read_relations(connection: Connection, schema: str | None) -> tuple[Relation
     references = _grouped(connection, _REFERENCES, oids)
     distinct = _grouped(connection, _DISTINCT, oids)
     keys = _grouped(connection, _PRIMARY_KEYS, oids)
-    whole = [
+    return [
         replace(
             relation,
             attributes=tuple(Attribute(*row) for row in attributes.get(relation.oid, [])),
@@ -121,7 +130,6 @@ def read_relations(connection: Connection, schema: str | None) -> tuple[Relation
         )
         for relation in found
     ]
-    return _with_sizes(connection, whole)
 
 
 def _with_sizes(connection: Connection, relations: Sequence[Relation]) -> tuple[Relation, ...]:

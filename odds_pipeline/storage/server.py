@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from odds_pipeline.storage.measured import Wal
+from odds_pipeline.storage.session import unhurried
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -27,6 +28,11 @@ class Server:
 
 def describe_server(connection: Connection) -> Server:
     """Ask the server. Costs a look at the size of each of the database's files."""
+    with unhurried(connection):
+        return _described(connection)
+
+
+def _described(connection: Connection) -> Server:
     row = connection.execute(
         """
         SELECT current_setting('server_version'), pg_is_in_recovery(), pg_database_size(current_database()),

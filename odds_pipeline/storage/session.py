@@ -15,11 +15,13 @@ from psycopg.rows import tuple_row
 
 from odds_pipeline.database.engine import Database
 
+_STATEMENT_TIMEOUT = "1s"
+_CATALOGUE_TIMEOUT = "60s"
 _OPTIONS = (
     "default_transaction_read_only=on",
     "lock_timeout=100ms",
     # The longest that anybody could wait for a statement of ours.
-    "statement_timeout=1s",
+    f"statement_timeout={_STATEMENT_TIMEOUT}",
     # A table that shows an account only some of its rows is an error then, not a smaller table.
     "row_security=off",
     # Which statements are quick is known here: each reads few pages by their numbers.
@@ -41,3 +43,11 @@ def measuring(database: Database) -> Iterator[psycopg.Connection[tuple[Any, ...]
     measured = Database(url, application_name="odds_pipeline profile")
     with psycopg.connect(measured.libpq, autocommit=True, row_factory=tuple_row, prepare_threshold=None) as connection:
         yield connection
+
+
+@contextmanager
+def unhurried(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[None]:
+    """For statements that ask the catalogue alone: they lock no table, and may take long in a database of thousands."""
+    connection.execute(f"SET statement_timeout = '{_CATALOGUE_TIMEOUT}'")
+    yield
+    connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'")

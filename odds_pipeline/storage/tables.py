@@ -49,6 +49,35 @@ class _Part:
         return None if self.sample is None else Seen(self.relation, self.sample, self.rows)
 
 
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """How relations hang together: tables with their partitions, their indexes with those of the partitions."""
+
+    by_oid: Mapping[int, Relation]
+    children: Mapping[int, Sequence[Relation]]
+    index_parents: Mapping[int, int | None]
+
+    @classmethod
+    def of(cls, relations: Sequence[Relation]) -> _Family:
+        children = dict[int, list[Relation]]()
+        for each in relations:
+            if each.parent is not None:
+                children.setdefault(each.parent, []).append(each)
+        index_parents = {index.oid: index.parent for each in relations for index in each.indexes}
+        return cls({each.oid: each for each in relations}, children, index_parents)
+
+    def leaves(self, relation: Relation) -> Iterator[Relation]:
+        """The relation itself, or its partitions at every level that are not partitioned again."""
+        if not relation.is_partitioned:
+            yield relation
+        for child in self.children.get(relation.oid, ()):
+            yield from self.leaves(child)
+
+    def parent(self, relation: Relation) -> Relation | None:
+        """The table that the relation is a partition of, if that was asked for as well."""
+        return None if relation.parent is None else self.by_oid.get(relation.parent)
+
+
 @dataclass(slots=True)
 class _Tree:
     """A table with its partitions, or one that has none."""
@@ -75,7 +104,8 @@ def tables_of(
     A table whose rows cannot be looked at says why in ``skipped``. Raises ``psycopg.OperationalError`` when the
     connection is lost.
     """
-    trees = [_tree(root, relations) for root in relations if root.parent is None]
+    family = _Family.of(relations)
+    trees = [_tree(root, family) for root in relations if family.parent(root) is None]
     until = time.monotonic() + SECONDS_IN_ALL
     for tree in sorted(trees, key=lambda tree: -tree.bytes):
         _look(connection, tree, now, until)
@@ -84,20 +114,11 @@ def tables_of(
         if tree.clock is None:
             tree.clock = owners_clock(tree.root, relations, rows)
             _look_at_owners(connection, tree, now, until)
-    return tuple(table for tree in trees for table in _tables(tree, relations, is_replica=is_replica))
+    return tuple(table for tree in trees for table in _tables(tree, family, is_replica=is_replica))
 
 
-def _tree(root: Relation, relations: Sequence[Relation]) -> _Tree:
-    parts = [_Part(each, each.skipped) for each in _leaves(root, relations)]
-    return _Tree(root, parts, own_clock(root))
-
-
-def _leaves(root: Relation, relations: Sequence[Relation]) -> Iterator[Relation]:
-    if not root.is_partitioned:
-        yield root
-    for each in relations:
-        if each.parent == root.oid:
-            yield from _leaves(each, relations)
+def _tree(root: Relation, family: _Family) -> _Tree:
+    return _Tree(root, [_Part(each, each.skipped) for each in family.leaves(root)], own_clock(root))
 
 
 def _look(connection: Connection, tree: _Tree, now: datetime, until: float) -> None:
@@ -158,26 +179,24 @@ def _reason(connection: Connection, error: psycopg.Error) -> str:
             return " ".join(str(error).split())
 
 
-def _tables(tree: _Tree, relations: Sequence[Relation], *, is_replica: bool) -> Iterator[Table]:
+def _tables(tree: _Tree, family: _Family, *, is_replica: bool) -> Iterator[Table]:
     """The tree's own table, then its partitions, each before its own."""
     if not tree.root.is_partitioned and not tree.parts:
         return  # it vanished
     by_oid = {part.relation.oid: part for part in tree.parts}
 
     def below(relation: Relation) -> Iterator[Table]:
-        leaves = [by_oid[leaf.oid] for leaf in _leaves(relation, relations) if leaf.oid in by_oid]
+        leaves = [by_oid[leaf.oid] for leaf in family.leaves(relation) if leaf.oid in by_oid]
         if relation.is_partitioned or leaves:
-            yield _table(relation, leaves, tree, relations, is_replica=is_replica)
-        for each in relations:
-            if each.parent == relation.oid:
-                yield from below(each)
+            yield _table(relation, leaves, tree, family, is_replica=is_replica)
+        for each in family.children.get(relation.oid, ()):
+            yield from below(each)
 
     yield from below(tree.root)
 
 
-def _table(
-    relation: Relation, parts: Sequence[_Part], tree: _Tree, relations: Sequence[Relation], *, is_replica: bool
-) -> Table:
+def _table(relation: Relation, parts: Sequence[_Part], tree: _Tree, family: _Family, *, is_replica: bool) -> Table:
+    parent = family.parent(relation)
     rows = sum(part.rows for part in parts)
     columns = [(part.rows, columns_of(part.seen, tree.read)) for part in parts if part.seen is not None]
     bloat = [
@@ -198,13 +217,13 @@ def _table(
         heap_bytes=sum(part.relation.heap_bytes for part in parts),
         toast_bytes=sum(part.relation.toast_bytes for part in parts),
         index_bytes=sum(part.relation.index_bytes for part in parts),
-        parent=next((each.name for each in relations if each.oid == relation.parent), None),
+        parent=None if parent is None else parent.name,
         partition_bound=relation.bound,
         dead_rows=None if is_replica else sum(part.relation.dead_rows for part in parts),
         bloat_bytes=sum(bloat) if bloat or not parts else None,
         sampled_rows=sum(part.sample.rows for part in parts if part.sample is not None),
         columns=_columns(relation, columns, rows),
-        indexes=_indexes(relation, parts, relations),
+        indexes=_indexes(relation, parts, family),
         ages=_ages(tree, parts),
         skipped=_skipped(relation, parts),
     )
@@ -225,9 +244,8 @@ def _ages(tree: _Tree, parts: Sequence[_Part]) -> Ages | None:
     return ages_of(tree.clock, seen, [part.bounds for part in parts if part.bounds is not None])
 
 
-def _indexes(relation: Relation, parts: Sequence[_Part], relations: Sequence[Relation]) -> tuple[Index, ...]:
+def _indexes(relation: Relation, parts: Sequence[_Part], family: _Family) -> tuple[Index, ...]:
     """The relation's indexes; those of a partitioned one have the bytes and scans of their parts."""
-    parents = {index.oid: index.parent for each in relations for index in each.indexes}
     bytes_of, scans_of = dict[int, int](), dict[int, int]()
     for part in parts:
         for index in part.relation.indexes:
@@ -235,7 +253,7 @@ def _indexes(relation: Relation, parts: Sequence[_Part], relations: Sequence[Rel
             while at is not None:
                 bytes_of[at] = bytes_of.get(at, 0) + index.bytes
                 scans_of[at] = scans_of.get(at, 0) + (index.scans or 0)
-                at = parents.get(at)
+                at = family.index_parents.get(at)
     return tuple(
         Index(
             name=index.name,
