@@ -159,7 +159,10 @@ def _changes_of_the_application(profile: StorageProfile, schema: list[_Taken], d
 def _around_the_data(profile: StorageProfile, data: list[_Taken]) -> list[str]:
     if not data:
         return []
-    measures = ["Make a backup, stop what writes, and have as much room free as the largest table that is rewritten."]
+    measures = [
+        "Make a backup, stop what writes, and have as much room free as the largest table that is rewritten. Let no "
+        "transaction stay open meanwhile: deleted rows that one may still see are kept, and their room with them."
+    ]
     touched = {table for each in data for table in each.step.opportunity.tables}
     aging = [
         table.name
