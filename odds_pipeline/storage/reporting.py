@@ -120,7 +120,7 @@ def _alert_section(alerts: Sequence[Alert]) -> Section:
             (f"{each.id}", f"{each.created_at:%Y-%m-%d %H:%M}", each.alert_type.replace("_", " "), each.message)
             for each in alerts
         ]
-        part = grid(("alert", "since (UTC)", "kind", "what to do"), rows)
+        part = grid(("alert", "since (UTC)", "kind", "what, and what to do"), rows)
     return Section("Open alerts", (part,))
 
 
