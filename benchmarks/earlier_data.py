@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 from odds_pipeline.database.embedded import EmbeddedServer
+from odds_pipeline_tests.storage.carrying_out import ALONE
 from odds_pipeline_tests.storage.first_generation import make_first_generation
 
 from .measure import say, timed
@@ -31,7 +32,7 @@ def earlier_database(directory: Path) -> Iterator[str]:
     is_finished = (directory / _FINISHED).exists()
     if not is_finished and any(directory.iterdir()):
         raise SystemExit(f"{directory} holds something else than a finished earlier database; name an empty one")
-    with EmbeddedServer.ensure(directory) as server:
+    with EmbeddedServer.ensure(directory, overrides=ALONE) as server:
         if not is_finished:
             _, seconds = timed(lambda: _fill(server.url()))
             say(f"made in {seconds.wall:.0f} s")

@@ -18,6 +18,10 @@ TOLERANCE = 0.20
 SAME_SHARE = 0.05
 """How far a driver may be from the exact sum, relatively."""
 
+ALONE = {"autovacuum": "off"}
+"""Settings of a server of which nobody else makes use: a rewrite keeps deleted rows that another transaction may still
+see, and autovacuum's are open at any time, even while they wait for another database to be copied."""
+
 
 @dataclass(frozen=True)
 class CarriedOut:

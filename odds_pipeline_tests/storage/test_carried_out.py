@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
-from uuid import uuid4
 
+import polars as pl
 import psycopg
 import pytest
+from polars.testing import assert_frame_equal
 from psycopg import sql
 
 from odds_pipeline.database.embedded import EmbeddedServer
@@ -21,12 +22,16 @@ from odds_pipeline.storage.judged import Judgement
 from odds_pipeline.storage.judging import judge
 from odds_pipeline.storage.measured import StorageProfile
 from odds_pipeline.storage.profile import foreign_profile
+from odds_pipeline_tests.conftest import TEST_SETTINGS, directory_for_a_server
 from odds_pipeline_tests.storage.carrying_out import (
+    ALONE,
     SAME_SHARE,
     carry_out_each,
     carry_out_plan,
+    copy_of,
     exact_bytes,
     require_the_expected_plan,
+    saved_by,
 )
 from odds_pipeline_tests.storage.first_generation import make_first_generation
 
@@ -42,20 +47,16 @@ class Earlier(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def earlier(postgres_server: EmbeddedServer) -> Iterator[Earlier]:
-    """The generated database, profiled and judged once."""
-    name = f"earlier_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-    url = postgres_server.url(name)
-    with psycopg.connect(url, autocommit=True) as connection:
-        make_first_generation(connection, now=NOW)
-        connection.execute("VACUUM ANALYZE")
-    with Database(url) as database:
-        profile = foreign_profile(database, schema="public", now=NOW)
-    yield Earlier(url, profile, judge(profile, Settings()))
-    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+def earlier() -> Iterator[Earlier]:
+    """The generated database, profiled and judged once, on a server of its own."""
+    settings = TEST_SETTINGS | ALONE
+    with directory_for_a_server() as directory, EmbeddedServer.ensure(directory, overrides=settings) as server:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            make_first_generation(connection, now=NOW)
+            connection.execute("VACUUM ANALYZE")
+        with Database(server.url()) as database:
+            profile = foreign_profile(database, schema="public", now=NOW)
+        yield Earlier(server.url(), profile, judge(profile, Settings()))
 
 
 def test_the_generated_database_has_the_proportions_of_the_real_one(earlier: Earlier) -> None:
@@ -103,3 +104,39 @@ def test_each_advice_saves_what_it_was_reckoned_to_save(earlier: Earlier) -> Non
 def test_the_plan_saves_step_by_step_what_it_was_reckoned_to_save(earlier: Earlier) -> None:
     carried_out = list(carry_out_plan(earlier.url, earlier.judgement.plan))
     assert [each for each in carried_out if not each.is_near] == []
+
+
+@pytest.mark.parametrize("table", ["market_odds", "competitor_market_odds"])
+def test_rows_of_changes_only_say_at_every_snapshot_what_the_whole_snapshot_said(earlier: Earlier, table: str) -> None:
+    advice = next(each for each in earlier.judgement.opportunities if each.id == f"eliminate:{table}.repeats")
+    with copy_of(earlier.url) as copy:
+        whole = _rows(copy, table)
+        assert saved_by(copy, advice) > 0
+        changes = _rows(copy, table)
+    assert changes.height < 0.3 * whole.height
+    # Every market that was ever seen of an event, at each of its snapshots: the last row until then.
+    moments = whole.select("event", "snapshot").unique().join(whole.select("event", "market").unique(), on="event")
+    said = moments.sort("snapshot").join_asof(
+        changes.sort("snapshot"), on="snapshot", by=["event", "market"], check_sortedness=False
+    )
+    offered = said.filter(pl.col("said").is_not_null() & ~pl.col("is_gone"))
+    assert_frame_equal(offered.select(whole.columns), whole, check_row_order=False)
+
+
+def _rows(url: str, table: str) -> pl.DataFrame:
+    """Snapshot, event, market, what is said of it, and whether that it is no longer there; a market once a snapshot."""
+    snapshots, event = table.replace("market_odds", "odds_snapshots"), "event_id"
+    if table.startswith("competitor"):
+        event = "competitor_event_id"
+    with Database(url) as database:
+        rows = database.read_frame(
+            sql.SQL("""
+                SELECT snapshot.id::bigint AS snapshot, snapshot.{event} AS event,
+                       row(betpawa_market_id, line, handicap_type, handicap_home, handicap_away)::text AS market,
+                       row(betpawa_market_name, outcomes, market_groups)::text AS said,
+                       unavailable_at IS NOT NULL AS is_gone
+                FROM {table} JOIN {snapshots} AS snapshot ON snapshot.id = snapshot_id
+            """).format(event=sql.Identifier(event), table=sql.Identifier(table), snapshots=sql.Identifier(snapshots))
+        )
+    assert not rows.select("snapshot", "event", "market").is_duplicated().any()
+    return rows
