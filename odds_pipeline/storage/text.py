@@ -48,4 +48,4 @@ def _print(console: Console, part: Part) -> None:
         case Statement(words, _):
             for line in words.rstrip().split("\n"):
                 # As it stands but for what would move the cursor.
-                console.print("    " + "".join(filter(str.isprintable, line)), soft_wrap=True)
+                console.print("    " + "".join(filter(str.isprintable, line.expandtabs(4))), soft_wrap=True)
