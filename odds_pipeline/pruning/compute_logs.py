@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 from dagster._core.storage.compute_log_manager import ComputeLogManager
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
@@ -24,12 +24,13 @@ class ComputeLogs:
     def delete(self, run_ids: Iterable[str]) -> None:
         """Delete the files of runs; none there is no error. Raises ``OSError`` for what may not be deleted."""
         for run_id in run_ids:
-            # The id is the name of a folder: anything else would delete another one.
-            prefix = [str(UUID(run_id))]
+            # The id names a folder among those of other runs. One that could name another folder is left alone.
+            if not re.fullmatch(r"\w[\w-]*", run_id):
+                continue
             if isinstance(self.manager, LocalComputeLogManager):
-                folder = Path(self.manager.get_captured_local_path([*prefix, "any"], "out")).parent
+                folder = Path(self.manager.get_captured_local_path([run_id, "any"], "out")).parent
                 if not folder.exists():
                     continue
                 self.bytes += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            self.manager.delete_logs(prefix=prefix)
+            self.manager.delete_logs(prefix=[run_id])
             self.runs += 1

@@ -53,14 +53,19 @@ def test_a_database_that_is_not_the_instances_is_refused(dagster_instance: dg.Da
         prune(stored, dagster_instance, policy, run_id=str(uuid4()))
 
 
-def test_a_row_of_a_run_that_is_not_an_id_is_no_folder(dagster_instance: dg.DagsterInstance, stored: Database):
-    """The folder of the files is named by the run's id: an empty one would be the folder of all runs."""
+@pytest.mark.parametrize("name", ["", ".", "..", "../storage"])
+def test_a_run_whose_id_names_another_folder_takes_no_files_with_it(
+    dagster_instance: dg.DagsterInstance, stored: Database, name: str
+):
+    """The files of a run are in a folder of its id; no id at all would be the folder of all runs."""
     kept = run_small(dagster_instance, 0).run_id
     with stored.connect() as connection:
         connection.execute(
-            "INSERT INTO runs (run_id, pipeline_name, status, run_body, end_time) VALUES ('', 'x', 'SUCCESS', '{}', 0)"
+            "INSERT INTO runs (run_id, pipeline_name, status, run_body, end_time) VALUES (%s, 'x', 'SUCCESS', '{}', 0)",
+            [name],
         )
-        connection.execute("INSERT INTO event_logs (run_id, event) VALUES ('', '{}')")
-    with pytest.raises(ValueError, match="badly formed"):
-        pruned(dagster_instance, stored)
-    assert (Path(dagster_instance.storage_directory()) / kept).exists()
+        connection.execute("INSERT INTO event_logs (run_id, event) VALUES (%s, '{}')", [name])
+    done = pruned(dagster_instance, stored)
+    assert done.is_complete
+    assert (done.rows["event_logs", "message"], done.runs_with_files) == (1, 0)
+    assert (Path(dagster_instance.storage_directory()) / kept / "compute_logs").exists()
