@@ -29,10 +29,16 @@ def keep_changes(states: States) -> str:
     parts = {
         "table": relation(states.table),
         "market": names(states.market, of="state"),
+        "market_columns": names(states.market),
         "content": sql.SQL(", ").join(_compared(states, column) for column in states.content),
     }
     if states.answers is None:
-        marked = text(_MARK_BY_TIME, **parts, listing=names(states.listing, of="state"), time=name(states.time))
+        parts |= {
+            "listing": names(states.listing, of="state"),
+            "listing_columns": names(states.listing),
+            "time": name(states.time),
+        }
+        marked = text(_MARK_BY_TIME, **parts)
         return text(_BEGIN, **parts) + marked + text(_KEEP, **parts) + text(_PUT_BACK, **parts)
     answers = states.answers
     parts |= {
@@ -81,12 +87,14 @@ WITH answers AS (
     SELECT {key} AS answer, row_number() OVER listing AS place, dense_rank() OVER (ORDER BY {listing}) AS listing,
         lead({key}) OVER listing AS next_answer, lead({time}) OVER listing AS next_at
     FROM {answers} WINDOW listing AS (PARTITION BY {listing} ORDER BY {time}, {key})
-), states AS (
-    SELECT state.tableoid AS row_in, state.ctid AS row_at, place, next_answer, next_at,
-        lag(place) OVER market AS before, lag(place, 2) OVER market AS before_that, lead(place) OVER market AS after,
-        md5(row({content})::text)::uuid AS said, lag(md5(row({content})::text)::uuid) OVER market AS said_before
+), said AS (
+    SELECT state.tableoid AS row_in, state.ctid AS row_at, state.id AS row_id, answers.*, {market},
+        md5(row({content})::text)::uuid AS said
     FROM {table} AS state LEFT JOIN answers ON answers.answer = state.{link}
-    WINDOW market AS (PARTITION BY listing, {market} ORDER BY place, state.id)
+), states AS (
+    SELECT row_in, row_at, place, next_answer, next_at, said, lag(said) OVER market AS said_before,
+        lag(place) OVER market AS before, lag(place, 2) OVER market AS before_that, lead(place) OVER market AS after
+    FROM said WINDOW market AS (PARTITION BY listing, {market_columns} ORDER BY place, row_id)
 ), judged AS (
     SELECT row_in, row_at, next_answer, next_at,
         place IS NULL OR before IS DISTINCT FROM place - 1 OR before_that = place - 1 OR after = place
@@ -99,14 +107,15 @@ SELECT * FROM judged WHERE is_kept OR ends;
 
 _MARK_BY_TIME = """
 CREATE TEMPORARY TABLE marked_states ON COMMIT DROP AS
-SELECT row_in, row_at, true AS is_kept
-FROM (
-    SELECT state.tableoid AS row_in, state.ctid AS row_at, md5(row({content})::text)::uuid AS said,
-        lag(md5(row({content})::text)::uuid) OVER market AS said_before
+WITH said AS (
+    SELECT state.tableoid AS row_in, state.ctid AS row_at, state.id AS row_id, state.{time} AS said_at,
+        {listing}, {market}, md5(row({content})::text)::uuid AS said
     FROM {table} AS state
-    WINDOW market AS (PARTITION BY {listing}, {market} ORDER BY state.{time}, state.id)
-) AS states
-WHERE said IS DISTINCT FROM said_before;
+), states AS (
+    SELECT row_in, row_at, said, lag(said) OVER market AS said_before
+    FROM said WINDOW market AS (PARTITION BY {listing_columns}, {market_columns} ORDER BY said_at, row_id)
+)
+SELECT row_in, row_at, true AS is_kept FROM states WHERE said IS DISTINCT FROM said_before;
 """
 
 _KEEP = """

@@ -75,7 +75,7 @@ def old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
             effort="low",
             risk="high" if days < 14 else "medium",
             risk_reason="what is deleted is gone for good: make an archive before; each table is locked while it is "
-            "rewritten, and the copy needs room beside it",
+            "rewritten, the copy needs room beside it, and rows that an older transaction may still see keep theirs",
             loses=f"odds of more than {days} days ago",
             statement=_statement(profile, aged, now - timedelta(days=days)),
         )
