@@ -80,8 +80,10 @@ class DatabaseUrls:
         """Dagster's database for its ``postgres_url``. Contains the password.
 
         A bare ``postgresql://`` would mean psycopg 3 to SQLAlchemy 2.1, which dagster-postgres does not work with.
+        Dagster takes its times for UTC, and has the server say when a run was created: in the session's time zone.
         """
-        return self.dagster_database.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+        url = self.dagster_database.set(drivername="postgresql+psycopg2")
+        return url.update_query_dict({"options": _in_utc(url)}).render_as_string(hide_password=False)
 
 
 class Database:
@@ -116,13 +118,11 @@ class Database:
     @property
     def libpq(self) -> str:
         """The URL with the session's settings for libpq, psycopg and ADBC. Contains the password."""
-        options = self.url.query.get("options", "")
-        given = options if isinstance(options, str) else " ".join(options)
         query = {
             "connect_timeout": str(_CONNECT_TIMEOUT_S),
             **self.url.query,
             "application_name": self._application_name,
-            "options": f"{given} -c TimeZone=UTC".strip(),
+            "options": _in_utc(self.url),
         }
         return libpq_url(self.url.set(query=query))
 
@@ -229,6 +229,13 @@ def parse_url(text: str, *, setting: str) -> URL:
     if not url.database:
         raise DatabaseUnusable(f"{setting} names no database; add one, as in postgresql://user@host:5432/odds")
     return url.set(drivername="postgresql")
+
+
+def _in_utc(url: URL) -> str:
+    """What a session of ``url`` is asked for: the options that the URL names, and times in UTC."""
+    options = url.query.get("options", "")
+    given = options if isinstance(options, str) else " ".join(options)
+    return f"{given} -c TimeZone=UTC".strip()
 
 
 def libpq_url(url: URL) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import psycopg
 import pytest
-from dagster import DagsterInstance, job, op
+from dagster import DagsterInstance, RunsFilter, instance_for_test, job, op
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
@@ -266,6 +266,20 @@ def test_dagster_stores_a_run_through_its_url(
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         assert _does_nothing.execute_in_process(instance=instance).success
     assert Database(empty_database).read_frame("SELECT status::text FROM runs")["status"].to_list() == ["SUCCESS"]
+
+
+def test_runs_are_created_when_they_were_on_a_server_of_another_time_zone(empty_database: str) -> None:
+    """Sensors launch by the time of the newest run, and the watchdog gives up runs that are too old."""
+    url = make_url(empty_database).update_query_dict({"options": "-c statement_timeout=50000"})
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        command = sql.SQL("ALTER DATABASE {} SET timezone = 'America/Los_Angeles'")
+        connection.execute(command.format(sql.Identifier(connection.info.dbname)))
+    storage = {"postgres": {"postgres_url": DatabaseUrls(url, url).dagster}}
+    with instance_for_test(overrides={"storage": storage}) as instance:
+        before = datetime.now(UTC)
+        run = instance.create_run_for_job(_does_nothing)
+        [record] = instance.get_run_records(RunsFilter(run_ids=[run.run_id]))
+        assert before <= record.create_timestamp <= datetime.now(UTC)
 
 
 def test_reading_goes_on_after_the_server_has_ended_the_kept_connection(database: Database) -> None:
