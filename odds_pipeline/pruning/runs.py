@@ -62,8 +62,10 @@ _BACKFILLS = sql.SQL("""
     WITH doomed AS (
         SELECT key, status FROM bulk_actions
         WHERE status = ANY(%(over)s) AND timestamp < %(before)s
-          AND coalesce(to_timestamp((body::jsonb ->> 'backfill_end_timestamp')::float), timestamp AT TIME ZONE 'UTC')
-              < %(before)s
+          AND coalesce(
+              to_timestamp(substring(body FROM '"backfill_end_timestamp": *([0-9.]+)')::float),
+              timestamp AT TIME ZONE 'UTC'
+          ) < %(before)s
           AND NOT EXISTS (
               SELECT FROM runs AS run WHERE run.backfill_id = bulk_actions.key
                 AND run.status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')
@@ -87,9 +89,11 @@ _SNAPSHOTS = """
     FROM snapshots
 """
 
+# Found as text: a body need not be JSON to PostgreSQL, as Python writes NaN and escapes of NUL into it. A configuration
+# that has such a key as well only keeps a snapshot more.
 _USED = """
     SELECT snapshot_id FROM runs WHERE snapshot_id IS NOT NULL
-    UNION SELECT run_body::jsonb ->> 'execution_plan_snapshot_id' FROM runs
+    UNION SELECT (regexp_matches(run_body, '"execution_plan_snapshot_id": *"([^"]+)"', 'g'))[1] FROM runs
 """
 
 _DELETE_SNAPSHOTS = """

@@ -52,7 +52,8 @@ def _after_pruning(instance: dg.DagsterInstance, interval: timedelta) -> tuple[d
     if not records or (materialization := records[0].asset_materialization) is None:
         return None
     pruned_at = datetime.fromtimestamp(records[0].timestamp, UTC)
-    if materialization.metadata["is_complete"].value:
+    is_complete = materialization.metadata.get("is_complete")  # missing in one that was reported by hand
+    if is_complete is not None and is_complete.value:
         return pruned_at + interval, f"the last one was at {pruned_at:%H:%M:%S} UTC"
     return pruned_at + min(_GO_ON_AFTER, interval), f"the last one, at {pruned_at:%H:%M:%S} UTC, left something over"
 

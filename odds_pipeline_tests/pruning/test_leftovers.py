@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
 from datetime import timedelta
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from odds_pipeline.database.engine import Database
 from odds_pipeline_tests.pruning.small_world import WATCHED, defs, let_days_pass, run_small
@@ -85,6 +88,41 @@ def test_snapshots_go_with_the_last_run_that_refers_to_them(dagster_instance: dg
         assert dagster_instance.get_historical_job(run.job_snapshot_id)
         assert dagster_instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
     assert not {(first.job_snapshot_id,), (first.execution_plan_snapshot_id,)} & left
+
+
+def test_bodies_that_postgresql_does_not_take_for_json_are_pruned_like_any_other(
+    dagster_instance: dg.DagsterInstance, stored: Database
+):
+    """Python writes NaN into JSON, and NUL as an escape that no text of PostgreSQL can hold."""
+    for key, ended_days_ago in (("endedold", 40), ("endednew", 7)):
+        dagster_instance.add_backfill(
+            PartitionBackfill(
+                backfill_id=key,
+                status=BulkActionStatus.COMPLETED_SUCCESS,
+                from_failure=False,
+                tags={},
+                backfill_timestamp=time.time(),
+                title="a\0b",
+                asset_selection=[WATCHED],
+                backfill_end_timestamp=time.time() - ended_days_ago * 86_400,
+            )
+        )
+    hostile = {"small": {"config": {"ratio": float("nan"), "name": "a\0b", "execution_plan_snapshot_id": "none"}}}
+    run = dagster_instance.create_run_for_job(defs.resolve_job_def("small"), tags={"dagster/partition": "2026-01-01"})
+    with stored.connect() as connection:
+        connection.execute(
+            "UPDATE runs SET run_body = replace(run_body, '\"run_config\": {}', '\"run_config\": ' || %s)",
+            [json.dumps({"ops": hostile})],
+        )
+    let_days_pass(stored, 40)
+    run_small(dagster_instance, 0)
+    pruned(dagster_instance, stored)
+    assert rows(stored, "SELECT key FROM bulk_actions") == [("endednew",)]
+    kept = dagster_instance.get_run_by_id(run.run_id)
+    assert kept is not None
+    assert kept.execution_plan_snapshot_id is not None
+    assert "nan" in str(kept.run_config), "the body was what it should be"
+    assert dagster_instance.get_execution_plan_snapshot(kept.execution_plan_snapshot_id)
 
 
 def test_ticks_go_but_for_the_newest_of_each_sensor(dagster_instance: dg.DagsterInstance, stored: Database):

@@ -38,6 +38,13 @@ def test_what_was_left_over_is_taken_up_soon(pipeline: Pipeline):
     assert pipeline.tick("pruning_due").run_requests
 
 
+def test_one_that_was_reported_by_hand_pruned_nothing(pipeline: Pipeline):
+    pipeline.instance.report_runless_asset_event(dg.AssetMaterialization(DAGSTER_PRUNING))
+    assert "left something over" in skip_reason(pipeline.tick("pruning_due"))
+    pipeline.advance(timedelta(minutes=6))
+    assert pipeline.tick("pruning_due").run_requests
+
+
 def test_after_a_failure_an_hour_passes(pipeline: Pipeline):
     job = pipeline.definitions.resolve_job_def("dagster_pruning")
     pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE)
