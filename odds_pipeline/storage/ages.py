@@ -27,10 +27,10 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _BORN = (
     "captured_at", "occurred_at", "started_at", "sampled_at", "observed_at", "scraped_at", "recorded_at", "inserted_at",
     "timestamp", "event_timestamp", "created_at", "create_timestamp", "created", "imported_at", "known_since",
-    "start_time",
+    "start_time", "last_answer_at",
 )  # fmt: skip
 """Names of columns that say when a row was made, the best first."""
-_MOVED = ("last_answer_at", "last_updated_at", "updated_at", "update_timestamp", "last_confirmed_at", "last_seen_at")
+_MOVED = ("last_updated_at", "updated_at", "update_timestamp", "last_confirmed_at", "last_seen_at")
 """Names of columns that say when a row was last changed."""
 _KNOWN_OWNERS = {
     ("market_odds", "snapshot_id"): "odds_snapshots",

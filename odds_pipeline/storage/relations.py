@@ -19,6 +19,8 @@ from odds_pipeline.storage.session import unhurried
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 HELD = "another session held it exclusively; sizes are those that its last VACUUM or ANALYZE saw"
+_AT_ONCE = 100
+"""Tables whose sizes are asked for by one statement."""
 UNREADABLE = "this account may not read it"
 
 
@@ -134,11 +136,14 @@ def _catalogued(connection: Connection, schema: str | None) -> list[Relation]:
 
 def _with_sizes(connection: Connection, relations: Sequence[Relation]) -> tuple[Relation, ...]:
     """The relations with their present sizes; without those that are gone."""
-    try:
-        measured = _measure(connection, relations)
-    except psycopg.Error:
-        # One table that is held or just being dropped fails the statement for all of them.
-        measured = [each for relation in relations for each in _measure_alone(connection, relation)]
+    measured: list[Relation] = []
+    for start in range(0, len(relations), _AT_ONCE):
+        some = relations[start : start + _AT_ONCE]
+        try:
+            measured += _measure(connection, some)
+        except psycopg.Error:
+            # One table that is held or just being dropped fails the statement for all of them.
+            measured += [each for relation in some for each in _measure_alone(connection, relation)]
     return tuple(measured)
 
 
@@ -160,9 +165,10 @@ def _measure(connection: Connection, relations: Sequence[Relation]) -> list[Rela
     parts = {row[0]: row[1:] for row in connection.execute(_INDEX_SIZES, [indexes])}
     measured: list[Relation] = []
     for relation in relations:
-        heap, toast, index, pages, toast_pages = sizes.get(relation.oid, (None,) * 5)
-        if heap is None:
+        found = sizes.get(relation.oid)
+        if found is None or None in found:
             continue
+        heap, toast, index, pages, toast_pages = found
         measured.append(
             replace(
                 relation,
@@ -174,7 +180,7 @@ def _measure(connection: Connection, relations: Sequence[Relation]) -> list[Rela
                 indexes=tuple(
                     replace(each, bytes=parts[each.oid][0], definition=parts[each.oid][1])
                     for each in relation.indexes
-                    if parts[each.oid][1] is not None
+                    if None not in parts[each.oid]
                 ),
             )
         )
