@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,20 +9,7 @@ import pytest
 from odds_pipeline.database.engine import Database
 from odds_pipeline.storage import sampling
 from odds_pipeline.storage.measured import Ages
-from odds_pipeline_tests.storage.test_profile import NOW, profiled
-
-
-@pytest.fixture
-def empty(empty_database: str) -> Iterator[Database]:
-    """Connections to a database without any table."""
-    with Database(empty_database) as database:
-        yield database
-
-
-def execute(database: Database, *commands: str) -> None:
-    with database.connect(autocommit=True) as connection:
-        for command in commands:
-            connection.execute(command.encode())
+from odds_pipeline_tests.storage.profiling import NOW, execute, profiled
 
 
 def ages_of(database: Database, name: str) -> Ages | None:

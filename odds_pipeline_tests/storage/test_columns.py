@@ -9,20 +9,7 @@ import pytest
 from odds_pipeline.database.engine import Database
 from odds_pipeline.storage import sampling
 from odds_pipeline.storage.measured import Column, Table
-from odds_pipeline_tests.storage.test_profile import profiled
-
-
-@pytest.fixture
-def empty(empty_database: str) -> Iterator[Database]:
-    """Connections to a database without any table."""
-    with Database(empty_database) as database:
-        yield database
-
-
-def execute(database: Database, *commands: str) -> None:
-    with database.connect(autocommit=True) as connection:
-        for command in commands:
-            connection.execute(command.encode())
+from odds_pipeline_tests.storage.profiling import execute, profiled
 
 
 def table_of(database: Database, name: str) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,16 +10,10 @@ import pytest
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.settings import Settings
-from odds_pipeline.storage.measured import DatabaseProfile
-from odds_pipeline.storage.profile import foreign_profile, profile_database, storage_profile
+from odds_pipeline.storage.profile import foreign_profile, storage_profile
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.conftest import TEST_SETTINGS
-
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-def profiled(database: Database, schema: str | None = None) -> DatabaseProfile:
-    return profile_database(database, name="odds", now=NOW, schema=schema)
+from odds_pipeline_tests.storage.profiling import NOW, profiled
 
 
 def test_of_a_database_without_tables_every_number_is_there(empty_database: str) -> None:

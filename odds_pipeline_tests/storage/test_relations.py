@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -16,20 +15,7 @@ from odds_pipeline.storage.profile import profile_database
 from odds_pipeline.storage.relations import read_relations
 from odds_pipeline.storage.session import measuring
 from odds_pipeline.storage.tables import tables_of
-from odds_pipeline_tests.storage.test_profile import NOW, profiled
-
-
-@pytest.fixture
-def empty(empty_database: str) -> Iterator[Database]:
-    """Connections to a database without any table."""
-    with Database(empty_database) as database:
-        yield database
-
-
-def execute(database: Database, *commands: str | sql.Composed) -> None:
-    with database.connect(autocommit=True) as connection:
-        for command in commands:
-            connection.execute(command.encode() if isinstance(command, str) else command)
+from odds_pipeline_tests.storage.profiling import NOW, execute, profiled
 
 
 def test_sizes_are_those_of_postgres_and_parents_have_the_sums_of_their_partitions(database: Database) -> None:
