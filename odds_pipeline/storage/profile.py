@@ -16,11 +16,12 @@ from odds_pipeline.storage.growth import growth_by_ages
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
 from odds_pipeline.storage.offered import events_a_day
 from odds_pipeline.storage.policies import kept
-from odds_pipeline.storage.relations import read_relations
+from odds_pipeline.storage.relations import catalogued_relations
 from odds_pipeline.storage.repeats import repeats
 from odds_pipeline.storage.samples import growth_of_samples
 from odds_pipeline.storage.server import describe_server
 from odds_pipeline.storage.session import measuring
+from odds_pipeline.storage.sizes import with_sizes
 from odds_pipeline.storage.tables import tables_of
 from odds_pipeline.storage.turnover import turnover
 
@@ -36,7 +37,7 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
     started = time.monotonic()
     with measuring(database) as connection:
         server = describe_server(connection)
-        relations = read_relations(connection, schema)
+        relations = with_sizes(connection, catalogued_relations(connection, schema))
         tables = tables_of(connection, relations, now=require_utc(now), is_replica=server.is_replica)
         profile = DatabaseProfile(
             name=name,

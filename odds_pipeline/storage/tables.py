@@ -19,8 +19,9 @@ from odds_pipeline.storage.bloat import heap_bloat
 from odds_pipeline.storage.columns import Read, Seen, columns_of, columns_together, read_values
 from odds_pipeline.storage.estimates import estimate_rows, joined
 from odds_pipeline.storage.measured import Ages, Column, Index, RowsFrom, Table
-from odds_pipeline.storage.relations import HELD, Relation
+from odds_pipeline.storage.relations import Relation
 from odds_pipeline.storage.sampling import SECONDS, RowSample, Times, sample_rows, share_of_pages
+from odds_pipeline.storage.sizes import HELD
 from odds_pipeline.storage.toast import out_of_line
 
 Connection = psycopg.Connection[tuple[Any, ...]]

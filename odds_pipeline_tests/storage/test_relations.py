@@ -12,8 +12,9 @@ from psycopg import sql
 from odds_pipeline.database.engine import Database
 from odds_pipeline.storage.measured import DatabaseProfile
 from odds_pipeline.storage.profile import profile_database
-from odds_pipeline.storage.relations import read_relations
+from odds_pipeline.storage.relations import catalogued_relations
 from odds_pipeline.storage.session import measuring
+from odds_pipeline.storage.sizes import with_sizes
 from odds_pipeline.storage.tables import tables_of
 from odds_pipeline_tests.storage.profiling import NOW, execute, profiled
 
@@ -157,11 +158,11 @@ def test_a_table_that_is_dropped_meanwhile_is_left_out(empty: Database) -> None:
     execute(empty, *(f"CREATE TABLE part_{n} (id int, at timestamptz)" for n in range(3)))
     execute(empty, "INSERT INTO part_1 SELECT 1, now()")
     with measuring(empty) as connection:
-        relations = read_relations(connection, None)
+        relations = with_sizes(connection, catalogued_relations(connection, None))
         execute(empty, "DROP TABLE part_1")
         tables = tables_of(connection, relations, now=NOW, is_replica=False)
         assert [table.name for table in tables] == ["part_0", "part_2"]
-        assert [relation.name for relation in read_relations(connection, None)] == ["part_0", "part_2"]
+        assert [relation.name for relation in with_sizes(connection, relations)] == ["part_0", "part_2"]
 
 
 def test_tables_may_come_and_go_while_a_profile_is_taken(empty: Database) -> None:
