@@ -55,7 +55,8 @@ _SAMPLE_MEANINGS = {
   materialization's metadata.
 - **Costs**: sizes from the catalogue, rows and columns from statistics and small samples; no table is read through, and
   nobody waits. Every `ODDS_PROFILE_INTERVAL`, whether cycles run or not.
-- **Plotted**: sizes and growth in MB, rows and bytes per row, share saved against whole snapshots, open alerts.
+- **Plotted**: sizes and growth in MB, rows and bytes per row, share of rows saved against whole snapshots (beside first
+  sightings), open alerts.
 - **By hand**: `odds-pipeline profile`, of any PostgreSQL; how to read it: `docs/storage.md`.
 """,
     metadata={"dagster/column_schema": relation_columns(StorageSample, _SAMPLE_MEANINGS)},
@@ -121,7 +122,8 @@ def _numbers(found: StorageProfile, judgement: Judgement, open_alerts: int) -> M
         "history_rows": history.rows if history else None,
         "history_bytes_per_row": history.bytes_per_row if history else None,
         "rows_a_day": against.rows_a_day if against else None,
-        "fewer_rows_than_snapshots_percent": 100 * against.fewer_rows if against else None,
+        "first_sightings_a_day": against.first_sightings_a_day if against else None,
+        "fewer_rows_than_snapshots_percent": 100 * against.fewer_rows_beside_first_sightings if against else None,
         "bloat_mb": _mb(sum(table.bloat_bytes or 0 for table in tables)),
         "wal_mb": _mb(wal.bytes if wal else None),
         "open_alerts": open_alerts,

@@ -53,13 +53,15 @@ def resolve(
     with one_line_failures():
         with Database.from_settings(Settings()) as database:
             resolved = stored.resolve(database, alert, now=SystemClock().now())
+        found = resolved.alert
         if as_json:
-            _print([resolved], as_json=True)
+            _print([found], as_json=True)
             return
-        lasts = "its condition is gone" if resolved.ended_at else "it is opened again when its condition comes back"
+        before = " before," if resolved.was_before else ""
+        lasts = "its condition is gone" if found.ended_at else "it is opened again when its condition comes back"
         typer.echo(
-            f"Alert {resolved.id} ({resolved.alert_type}) was resolved at {resolved.resolved_at:%Y-%m-%d %H:%M:%S} UTC"
-            f"{_by(resolved)}; {lasts}"
+            f"Alert {found.id} ({found.alert_type}) was resolved{before} at {found.resolved_at:%Y-%m-%d %H:%M:%S} UTC"
+            f"{_by(found)}; {lasts}"
         )
 
 

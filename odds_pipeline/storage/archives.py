@@ -9,8 +9,11 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.storage.measured import ArchiveKind
 
 
-def archives_of(database: Database) -> tuple[ArchiveKind, ...]:
-    """Files that count, the largest kind first; none where the table is missing. One row per file is read."""
+def archives_of(database: Database) -> tuple[ArchiveKind, ...] | None:
+    """Files that count, the largest kind first; None where the table is missing or may not be read.
+
+    One row per file is read.
+    """
     with database.connect() as connection, connection.cursor(row_factory=class_row(ArchiveKind)) as cursor:
         try:
             cursor.execute(
@@ -21,5 +24,5 @@ def archives_of(database: Database) -> tuple[ArchiveKind, ...]:
                 """
             )
         except (errors.UndefinedTable, errors.InsufficientPrivilege):
-            return ()
+            return None
         return tuple(cursor.fetchall())

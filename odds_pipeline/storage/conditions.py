@@ -1,6 +1,7 @@
 """The conditions that raise an alert, each judged from what is known: no database is asked here.
 
-A condition holds, does not, or cannot be told now; what a verdict says, an alert that is opened by it says too.
+A condition holds, nearly does, is gone, or cannot be told now; what a verdict says, an alert that is opened by it says
+too.
 """
 
 from __future__ import annotations
@@ -19,24 +20,32 @@ from odds_pipeline.storage.words import in_bytes, in_days
 
 AlertType = Literal["growth", "size_limit", "disk_filling", "missing_partition", "retention_not_run"]
 
+State = Literal["holds", "nearly", "gone", "unknown"]
+"""Only ``holds`` opens an alert and only ``gone`` ends one; between the two a condition stays what it was."""
+
 EVERYTHING = "everything"
 """The subject of what is about all databases and the archive together."""
 
 _GROWTH_KNOWN_AFTER = timedelta(days=1)
 """Less than a day of samples has not seen what every day does."""
+_COMPARED_OVER = timedelta(days=1)
+_COMPARED_INTERVALS = 3
+"""Samples tell of growth at most so far apart, a day or these intervals, whichever is longer: the percentage is of what
+comes at once, and after a pause it would be that of the pause."""
+_CLEAR = 0.1
+"""By which part of its limit a value lies within it when the condition is gone. What retention takes away at midnight
+and cycles bring back by the next is a fifteenth at the default of 14 days, so it does not end and open an alert daily.
+"""
 _LARGEST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One condition. ``holds`` None: it cannot be told now, and ``message`` says why; so the condition stays as it was.
-
-    ``message`` of one that holds: what, where, since when, what to do.
-    """
+    """One condition. ``message`` of one that holds: what, where, since when, what to do; of an unknown one: why."""
 
     alert_type: AlertType
     subject: str
-    holds: bool | None
+    state: State
     message: str
     current_bytes: int
     previous_bytes: int | None = None
@@ -47,11 +56,13 @@ class Verdict:
 class Upkeep:
     """What should have been done by now. ``first_run_at``: since when there are cycles, None before the first.
 
+    ``first_profile_at``: since when it is looked at, for cycles may have been brought in from long before;
     ``retained_at``: when retention was last completed; ``retention_error``: what was amiss with a later run;
     ``missing_days``: days that history should have a partition for.
     """
 
     first_run_at: datetime | None
+    first_profile_at: datetime | None
     retained_at: datetime | None
     retention_error: str | None
     missing_days: Sequence[date]
@@ -77,21 +88,29 @@ def judge_conditions(
 
 
 def _growth(profile: StorageProfile, pair: SamplePair | None, settings: Settings) -> Verdict:
-    """Between two samples as they are: growth is not scaled to the time between them, which would hide what came at
-    once after a pause.
-    """
+    """Between two samples as they are: growth is not scaled to the time between them."""
     if pair is None:
-        return Verdict("growth", EVERYTHING, None, "there are no two samples to compare yet", profile.total_bytes)
+        return Verdict("growth", EVERYTHING, "unknown", "there are no two samples to compare yet", profile.total_bytes)
+    longest = max(_COMPARED_OVER, _COMPARED_INTERVALS * settings.profile_interval)
+    if pair.apart > longest:
+        why = (
+            f"the newest two samples lie {_length(pair.apart)} apart, and growth is told between those that are "
+            f"{_length(longest)} apart at most"
+        )
+        return Verdict("growth", EVERYTHING, "unknown", why, profile.total_bytes)
     gained = pair.after - pair.before
     percent = 100 * gained / pair.before
     holds = percent > settings.alert_growth_percent and gained > 1e6 * settings.alert_growth_least_mb
     where = ", ".join(f"{table} (+{in_bytes(size)})" for table, size in islice(pair.by_table.items(), _LARGEST))
     message = (
         f"Everything grew by {percent:.0f} % from {in_bytes(pair.before)} at {_at(pair.earlier.sampled_at)} to "
-        f"{in_bytes(pair.after)} {in_days(pair.apart / timedelta(days=1))} later, most in {where}. If no import, "
+        f"{in_bytes(pair.after)} {_length(pair.apart)} later, most in {where}. If no import, "
         "rebuild or much larger offer explains it, odds-pipeline profile says what these tables hold and what to do."
     )
-    return Verdict("growth", EVERYTHING, holds, message, pair.after, pair.before, round(percent, 2))
+    if not holds and profile.unmeasured:
+        return Verdict("growth", EVERYTHING, "unknown", _incomplete(profile), profile.total_bytes)
+    state = "holds" if holds else "gone"
+    return Verdict("growth", EVERYTHING, state, message, pair.after, pair.before, round(percent, 2))
 
 
 def _size_limit(profile: StorageProfile, settings: Settings) -> Verdict:
@@ -100,28 +119,37 @@ def _size_limit(profile: StorageProfile, settings: Settings) -> Verdict:
         f"Everything takes {in_bytes(total)}, more than the {in_bytes(limit)} of ODDS_ALERT_SIZE_GB; most of it "
         f"{_largest(profile)}. odds-pipeline profile has a plan; if so much is meant to be kept, raise the setting."
     )
-    return Verdict("size_limit", EVERYTHING, total > limit, message, total)
+    if total > limit:
+        return Verdict("size_limit", EVERYTHING, "holds", message, total)
+    if profile.unmeasured:
+        return Verdict("size_limit", EVERYTHING, "unknown", _incomplete(profile), total)
+    return Verdict("size_limit", EVERYTHING, "nearly" if total > (1 - _CLEAR) * limit else "gone", message, total)
 
 
 def _disk_filling(profile: StorageProfile, judgement: Judgement, settings: Settings) -> Verdict:
-    """A disk that is full already is so whatever growth says."""
+    """A disk that is full already is so whatever growth says, and nearly so while nothing is growing."""
     total, growth, days = profile.total_bytes, profile.growth, judgement.projection.days_until_full
     disk = f"The disk of {in_bytes(1e9 * settings.disk_gb)} (ODDS_DISK_GB) is full"
     advice = "Follow the plan of odds-pipeline profile, or keep fewer days (ODDS_RETENTION_DAYS)."
     if total >= 1e9 * settings.disk_gb:
         message = f"{disk}: everything takes {in_bytes(total)}, most of it {_largest(profile)}. {advice}"
-        return Verdict("disk_filling", EVERYTHING, True, message, total)
+        return Verdict("disk_filling", EVERYTHING, "holds", message, total)
     if growth is None or growth.said_by != "samples" or growth.until - growth.since < _GROWTH_KNOWN_AFTER:
         why = "how fast everything grows is not known before there is a day of samples"
-        return Verdict("disk_filling", EVERYTHING, None, why, total)
+        return Verdict("disk_filling", EVERYTHING, "unknown", why, total)
     grown = sorted(growth.by_table.items(), key=lambda item: (-item[1], item[0]))
     where = ", ".join(f"{table} (+{in_bytes(size)} a day)" for table, size in grown[:_LARGEST] if size > 0)
     message = (
         f"{disk} in {in_days(days)}: everything takes {in_bytes(total)} and since {_at(growth.since)} has grown by "
         f"{in_bytes(growth.bytes_a_day)} a day, most in {where or 'no table'}. {advice}"
     )
-    holds = days is not None and days <= settings.alert_days_until_full
-    return Verdict("disk_filling", EVERYTHING, holds, message, total)
+    if days is not None and days <= settings.alert_days_until_full:
+        return Verdict("disk_filling", EVERYTHING, "holds", message, total)
+    if profile.unmeasured:
+        return Verdict("disk_filling", EVERYTHING, "unknown", _incomplete(profile), total)
+    is_soon = days is not None and days <= (1 + _CLEAR) * settings.alert_days_until_full
+    is_near = is_soon or total > (1 - _CLEAR) * 1e9 * settings.disk_gb
+    return Verdict("disk_filling", EVERYTHING, "nearly" if is_near else "gone", message, total)
 
 
 def _missing_partition(profile: StorageProfile, upkeep: Upkeep) -> Verdict:
@@ -130,22 +158,30 @@ def _missing_partition(profile: StorageProfile, upkeep: Upkeep) -> Verdict:
         f"odds_history has no partition for {_days(missing)}: what prepares days ahead has not run. Nothing is lost, a "
         "cycle makes one when it writes. Start the daemon (odds-pipeline up), or run odds-pipeline migrate."
     )
-    holds = bool(missing) and upkeep.first_run_at is not None
-    return Verdict("missing_partition", "odds_history", holds, message, profile.total_bytes)
+    state = "holds" if missing and upkeep.first_run_at is not None else "gone"
+    return Verdict("missing_partition", "odds_history", state, message, profile.total_bytes)
 
 
 def _retention_not_run(profile: StorageProfile, upkeep: Upkeep, settings: Settings, now: datetime) -> Verdict:
-    """A database that is younger than the time allowed has nothing to retain yet."""
-    since = upkeep.retained_at or upkeep.first_run_at
-    holds = since is not None and now - since > settings.alert_retention_after
-    begun = "since" if upkeep.retained_at else "since the first cycle,"
-    passed = "" if since is None else f" {begun} {_at(since)}, {in_days((now - since) / timedelta(days=1))} ago"
+    """What is younger than the time allowed has nothing to retain yet, or nobody to do it."""
+    since, begun = upkeep.retained_at, "since"
+    if since is None and upkeep.first_run_at is not None and upkeep.first_profile_at is not None:
+        # Cycles of a simulated or replayed past lie before anything could have retained them.
+        since, begun = max(
+            (upkeep.first_run_at, "since the first cycle,"), (upkeep.first_profile_at, "since the first profile,")
+        )
+    state = "holds" if since is not None and now - since > settings.alert_retention_after else "gone"
+    passed = "" if since is None else f" {begun} {_at(since)}, {_length(now - since)} ago"
     amiss = f" The last try: {upkeep.retention_error}." if upkeep.retention_error else ""
     message = (
         f"Retention was not completed{passed}: days that are over stay in PostgreSQL.{amiss} Start the daemon "
         "(odds-pipeline up), or run odds-pipeline retention and see what it says."
     )
-    return Verdict("retention_not_run", "retention", holds, message, profile.total_bytes)
+    return Verdict("retention_not_run", "retention", state, message, profile.total_bytes)
+
+
+def _incomplete(profile: StorageProfile) -> str:
+    return f"not measured: {', '.join(profile.unmeasured)}; what was takes {in_bytes(profile.total_bytes)}"
 
 
 def _largest(profile: StorageProfile) -> str:
@@ -167,6 +203,10 @@ def _days(days: Sequence[date]) -> str:
             return f"{first} to {last}"
         case _:
             return ", ".join(map(str, days))
+
+
+def _length(time: timedelta) -> str:
+    return in_days(time / timedelta(days=1))
 
 
 def _at(moment: datetime) -> str:

@@ -134,11 +134,21 @@ class AgainstSnapshots:
     snapshot_row_bytes: float
     """What a row of a snapshot is taken to cost; ``snapshot_row_from`` says why."""
     snapshot_row_from: str
+    first_sightings_a_day: float
+    """Of ``rows_a_day``, those that say what nobody had seen before: no way of storing does without them."""
 
     @property
     def fewer_rows(self) -> float:
         """Share of rows saved, 0 to 1."""
-        return 1 - self.rows_a_day / self.snapshot_rows_a_day if self.snapshot_rows_a_day else 0.0
+        return self._fewer(self.rows_a_day)
+
+    @property
+    def fewer_rows_beside_first_sightings(self) -> float:
+        """The same without first sightings, of which a new database has many."""
+        return self._fewer(self.rows_a_day - self.first_sightings_a_day)
+
+    def _fewer(self, rows_a_day: float) -> float:
+        return 1 - rows_a_day / self.snapshot_rows_a_day if self.snapshot_rows_a_day else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +158,11 @@ class Projection:
     days_until_full: float | None
     days_until_target: float | None
     bytes_a_day: float | None
-    retention_bytes: Mapping[int, int]
-    """What keeping 14, 30 and 90 days of history would take in the end, everything else as it is."""
+    retention_bytes: Mapping[int, int] | None
+    """What keeping 14, 30 and 90 days of history would take in the end, everything else as it is.
+
+    None: not known, because the largest history has no rows of a whole day among the last 7.
+    """
     against_snapshots: AgainstSnapshots | None
 
 

@@ -14,6 +14,9 @@ from typing import Literal
 WINDOWS = (7, 14, 30)
 """Days for which it is told how much falls within them."""
 
+Part = Literal["dagster", "archive"]
+"""What our own storage has beside the odds database."""
+
 RowsFrom = Literal["counted", "statistics", "sampled"]
 """Who said how many rows there are: all were counted, PostgreSQL's statistics said so, a sample was extrapolated."""
 
@@ -283,6 +286,8 @@ class StorageProfile:
     policies: tuple[Kept, ...] = ()
     turnover: Turnover | None = None
     growth: Growth | None = None
+    unmeasured: tuple[Part, ...] = ()
+    """Parts of our own storage that could not be looked at; ``total_bytes`` is without them."""
 
     @property
     def total_bytes(self) -> int:

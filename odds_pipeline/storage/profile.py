@@ -13,7 +13,7 @@ from odds_pipeline.settings import Settings
 from odds_pipeline.storage.archives import archives_of
 from odds_pipeline.storage.column_readers import with_readers
 from odds_pipeline.storage.growth import growth_by_ages
-from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
+from odds_pipeline.storage.measured import DatabaseProfile, Part, StorageProfile
 from odds_pipeline.storage.offered import events_a_day
 from odds_pipeline.storage.policies import kept
 from odds_pipeline.storage.relations import catalogued_relations
@@ -67,15 +67,17 @@ def storage_profile(
     is_migrated = databases[0].table("storage_samples") is not None
     if dagster is not None:
         databases.append(profile_database(dagster, name="dagster", now=now))
-    archives = archives_of(odds) if archive is not None else ()
+    archives = archives_of(odds) if archive is not None else None
+    unmeasured: dict[Part, bool] = {"dagster": dagster is None, "archive": archives is None}
     sampled = growth_of_samples(odds, now=now) if is_migrated else None
     return StorageProfile(
         measured_at=now,
         databases=tuple(databases),
-        archives=archives,
-        policies=kept(odds, databases[0], archives, settings=settings, now=now),
+        archives=archives or (),
+        policies=kept(odds, databases[0], archives or (), settings=settings, now=now),
         turnover=turnover(odds, now=now) if is_migrated else None,
         growth=sampled or growth_by_ages(databases, now=now),
+        unmeasured=tuple(part for part, is_missing in unmeasured.items() if is_missing),
     )
 
 

@@ -24,7 +24,7 @@ def projection(profile: StorageProfile, settings: Settings) -> Projection:
         days_until_full=_days_until(settings.disk_gb * GB, profile.total_bytes, growth),
         days_until_target=_days_until(settings.storage_target_gb * GB, profile.total_bytes, growth),
         bytes_a_day=growth,
-        retention_bytes={days: _keeping(profile, days) for days in RETENTIONS},
+        retention_bytes=_retention_bytes(profile),
         against_snapshots=_against_snapshots(profile, profile.turnover) if profile.turnover else None,
     )
 
@@ -36,23 +36,30 @@ def _days_until(limit: float, total: int, growth: float | None) -> float | None:
     return (limit - total) / growth if growth is not None and growth > 0 else None
 
 
-def _keeping(profile: StorageProfile, days: int) -> int:
+def _retention_bytes(profile: StorageProfile) -> dict[int, int] | None:
     """Everything but histories as it is, and of each history its bytes a day x days.
 
     Bytes a day: rows of the last whole days, at most 7, on the average x the table's bytes a row. A history without
-    any row in them counts as it is.
+    any row in them counts as it is; if it is the largest of all, nothing is known.
     """
-    total = float(profile.total_bytes)
-    for database in profile.databases:
-        for table in database.whole_tables:
-            if is_history(table) and table.ages and (rows := _rows_a_day(table.ages)):
-                total += rows * days * (table.bytes_per_row or 0.0) - table.total_bytes
-    return round(total)
+    histories = [
+        (table, _rows_a_day(table.ages) * (table.bytes_per_row or 0.0))
+        for database in profile.databases
+        for table in database.whole_tables
+        if is_history(table) and table.ages
+    ]
+    _, largest_a_day = max(histories, key=lambda each: each[0].total_bytes, default=(None, 0.0))
+    if not largest_a_day:
+        return None
+    growing = [(table, a_day) for table, a_day in histories if a_day]
+    as_it_is = profile.total_bytes - sum(table.total_bytes for table, _ in growing)
+    a_day = sum(a_day for _, a_day in growing)
+    return {days: round(as_it_is + days * a_day) for days in RETENTIONS}
 
 
 def _rows_a_day(ages: Ages) -> float:
-    """A table younger than a week has rows on fewer days; those before its first row do not count."""
-    days = [day for day in ages.rows_by_day if day >= ages.oldest.date()]
+    """A table younger than a week has rows on fewer days; the one of its first row is not known to be whole."""
+    days = [day for day in ages.rows_by_day if day > ages.oldest.date()]
     return sum(ages.rows_by_day[day] for day in days) / len(days) if days else 0.0
 
 
@@ -72,4 +79,5 @@ def _against_snapshots(profile: StorageProfile, turnover: Turnover) -> AgainstSn
         snapshot_bytes_a_day=snapshot_rows * SNAPSHOT_ROW,
         snapshot_row_bytes=SNAPSHOT_ROW,
         snapshot_row_from=SNAPSHOT_ROW_FROM,
+        first_sightings_a_day=turnover.first_sightings / turnover.days,
     )

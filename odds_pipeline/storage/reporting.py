@@ -95,6 +95,8 @@ def _headline(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Al
     sizes = [(f"Database {each.name}", in_bytes(each.total_bytes)) for each in profile.databases]
     if profile.archives:
         sizes.append(("Archives", in_bytes(sum(each.bytes for each in profile.archives))))
+    if profile.unmeasured:
+        sizes.append(("Not measured", ", ".join(profile.unmeasured)))
     seconds = sum(each.seconds for each in profile.databases)
     return Section(
         f"{in_bytes(profile.total_bytes)} in all",

@@ -34,7 +34,7 @@ GROWTH_FROM = timedelta(hours=1)
 """How far two samples must lie apart to tell of growth."""
 
 # Samples tell of growth only between those of the same parts: an earlier system's have none of them, and a profile that
-# was taken without Dagster's database lacks its bytes.
+# was taken without Dagster's database or the archive lacks their bytes.
 _NEWEST: LiteralString = """
     SELECT id, sampled_at, total_bytes, odds_bytes, dagster_bytes, archive_bytes, table_sizes FROM storage_samples
     WHERE odds_bytes IS NOT NULL AND sampled_at <= %(now)s ORDER BY sampled_at DESC, id DESC LIMIT 1
@@ -42,20 +42,21 @@ _NEWEST: LiteralString = """
 _BETWEEN: LiteralString = """
     SELECT id, sampled_at, total_bytes, odds_bytes, dagster_bytes, archive_bytes, table_sizes FROM storage_samples
     WHERE odds_bytes IS NOT NULL AND (dagster_bytes IS NOT NULL OR NOT %(with_dagster)s)
+      AND (archive_bytes IS NOT NULL OR NOT %(with_archive)s)
       AND sampled_at BETWEEN %(since)s AND %(until)s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row of ``storage_samples`` whose parts were measured; ``dagster_bytes`` may be missing."""
+    """A row of ``storage_samples``; a part beside the odds database that was not measured is None."""
 
     id: int
     sampled_at: datetime
     total_bytes: int
     odds_bytes: int
     dagster_bytes: int | None
-    archive_bytes: int
+    archive_bytes: int | None
     table_sizes: Mapping[str, int]
 
 
@@ -88,17 +89,21 @@ class SamplePair:
         gained = {
             table: after.get(table, 0) - before.get(table, 0)
             for table in before.keys() | after.keys()
-            if self._has_dagster or not table.startswith("dagster.")
+            if table.partition(".")[0] in self._parts
         }
         ranked = sorted(gained.items(), key=lambda item: (-item[1], item[0]))
         return {table: size for table, size in ranked if size}
 
     @property
-    def _has_dagster(self) -> bool:
-        return self.later.dagster_bytes is not None
+    def _parts(self) -> frozenset[str]:
+        return frozenset(part for part, size in _by_part(self.later).items() if size is not None)
 
     def _bytes(self, sample: Sample) -> int:
-        return sample.odds_bytes + sample.archive_bytes + (sample.dagster_bytes or 0 if self._has_dagster else 0)
+        return sum(size or 0 for part, size in _by_part(sample).items() if part in self._parts)
+
+
+def _by_part(sample: Sample) -> Mapping[str, int | None]:
+    return {"odds": sample.odds_bytes, "dagster": sample.dagster_bytes, "archive": sample.archive_bytes}
 
 
 def take_sample(database: Database, profile: StorageProfile) -> Sample:
@@ -113,7 +118,7 @@ def take_sample(database: Database, profile: StorageProfile) -> Sample:
         "total_bytes": profile.total_bytes,
         "odds_bytes": odds.total_bytes,
         "dagster_bytes": dagster.total_bytes if dagster else None,
-        "archive_bytes": sum(each.bytes for each in profile.archives),
+        "archive_bytes": None if "archive" in profile.unmeasured else sum(each.bytes for each in profile.archives),
         "table_sizes": Jsonb(sizes),
         "wal_bytes": odds.wal.bytes if odds.wal else None,
         "wal_since": odds.wal.since if odds.wal else None,
@@ -179,6 +184,7 @@ def _pair(database: Database, *, now: datetime, since: datetime | None, apart: t
             "since": since or datetime.min.replace(tzinfo=later.sampled_at.tzinfo),
             "until": later.sampled_at - apart,
             "with_dagster": later.dagster_bytes is not None,
+            "with_archive": later.archive_bytes is not None,
         }
         order: LiteralString = "ORDER BY sampled_at DESC, id DESC" if since is None else "ORDER BY sampled_at, id"
         earlier = cursor.execute(f"{_BETWEEN} {order} LIMIT 1", asked).fetchone()

@@ -24,7 +24,7 @@ def storage(database: Database, monkeypatch: pytest.MonkeyPatch) -> Storage:
     monkeypatch.setenv("ODDS_DATABASE_URL", database.url.render_as_string(hide_password=False))
     storage = Storage(database, Settings())
     storage.look(NOON, 51 * GB)
-    storage.look(NOON + HOUR, 49 * GB)
+    storage.look(NOON + HOUR, 44 * GB)
     storage.look(NOON + DAY, 52 * GB)
     return storage
 
@@ -57,6 +57,10 @@ def test_resolving_what_is_resolved_or_unknown_says_so(storage: Storage) -> None
     told = [json.loads(line) for line in invoke("--all", "--json").stdout.splitlines()]
     again = invoke("resolve", str(told[1]["id"]), "--json")
     assert json.loads(again.stdout)["resolved_by"] == "itself"
+    assert invoke("resolve", str(told[1]["id"])).stdout == (
+        f"Alert {told[1]['id']} (size_limit) was resolved before, at 2026-11-20 13:00:00 UTC by itself; its condition "
+        "is gone\n"
+    )
     unknown = invoke("resolve", "999")
     assert unknown.exit_code == 1
     assert unknown.stderr == "Error: there is no alert 999; odds-pipeline alerts --all lists those that are kept\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from odds_pipeline.database.engine import Database
@@ -11,7 +11,7 @@ from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.settings import Settings
 from odds_pipeline.storage.alerts import Reviewed, review_alerts
 from odds_pipeline.storage.judged import Judgement, Plan, Projection
-from odds_pipeline.storage.measured import ArchiveKind, DatabaseProfile, StorageProfile, Table
+from odds_pipeline.storage.measured import ArchiveKind, DatabaseProfile, Part, StorageProfile, Table
 from odds_pipeline.storage.samples import growth_of_samples, take_sample
 from odds_pipeline_tests.database.rows import insert
 
@@ -20,13 +20,20 @@ MB, GB = 1_000_000, 1_000_000_000
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def profile(at: datetime, odds: Mapping[str, int], *, dagster: int | None = 0, archive: int = 0) -> StorageProfile:
-    """A profile of these tables of the odds database, Dagster's event log and the observations; in bytes."""
+def profile(
+    at: datetime, odds: Mapping[str, int], *, dagster: int | None = 0, archive: int | None = 0
+) -> StorageProfile:
+    """A profile of these tables of the odds database, Dagster's event log and the observations; in bytes.
+
+    None: not measured.
+    """
     databases = [_database("odds", odds)]
     if dagster is not None:
         databases.append(_database("dagster", {"event_logs": dagster}))
     archives = (ArchiveKind("observations", 1, archive, 1, at.date(), at.date()),) if archive else ()
-    return StorageProfile(at, tuple(databases), archives)
+    parts: dict[Part, int | None] = {"dagster": dagster, "archive": archive}
+    unmeasured: tuple[Part, ...] = tuple(part for part, size in parts.items() if size is None)
+    return StorageProfile(at, tuple(databases), archives, unmeasured=unmeasured)
 
 
 def _database(name: str, tables: Mapping[str, int]) -> DatabaseProfile:
@@ -56,7 +63,7 @@ def judgement(profile: StorageProfile, settings: Settings) -> Judgement:
     growth = profile.growth
     rate = None if growth is None else growth.bytes_a_day
     days = (1e9 * settings.disk_gb - profile.total_bytes) / rate if rate is not None and rate > 0 else None
-    return Judgement((), (), (), Plan((), 0, 0, 0, 0), Projection(days, None, rate, {}, None))
+    return Judgement((), (), (), Plan((), 0, 0, 0, 0), Projection(days, None, rate, None, None))
 
 
 @dataclass
@@ -66,11 +73,11 @@ class Storage:
     database: Database
     settings: Settings
 
-    def look(self, at: datetime, odds: int, *, dagster: int = 20 * MB, archive: int = 0) -> Reviewed:
+    def look(self, at: datetime, odds: int, *, dagster: int | None = 20 * MB, archive: int | None = 0) -> Reviewed:
         """What a profile at this moment brings about."""
         seen = profile(at, {"odds_history": odds}, dagster=dagster, archive=archive)
         take_sample(self.database, seen)
-        seen = StorageProfile(at, seen.databases, seen.archives, growth=growth_of_samples(self.database, now=at))
+        seen = replace(seen, growth=growth_of_samples(self.database, now=at))
         return review_alerts(self.database, seen, judgement(seen, self.settings), settings=self.settings, now=at)
 
     def maintain(self, at: datetime, *, retains: bool = True) -> None:

@@ -75,6 +75,7 @@ AGAINST = AgainstSnapshots(
     snapshot_bytes_a_day=1.872e9,
     snapshot_row_bytes=260,
     snapshot_row_from="a row of the earlier system's market_odds",
+    first_sightings_a_day=6_000,
 )
 FULL = Judgement(
     drivers=(
@@ -95,6 +96,6 @@ NOTHING = Judgement(
     opportunities=(),
     strategies=(),
     plan=Plan((), 0, 0, 10 * GB, 75 * GB),
-    projection=Projection(None, None, None, {}, None),
+    projection=Projection(None, None, None, None, None),
 )
 """What is left to say of nothing."""

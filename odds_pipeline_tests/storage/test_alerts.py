@@ -51,7 +51,7 @@ class Condition:
             case "growth":
                 self.size *= 2 if holds else 1
             case "size_limit":
-                self.size = 51 * GB if holds else 49 * GB
+                self.size = 51 * GB if holds else 44 * GB
             case "disk_filling":
                 self.size = 20 * GB if holds else GB
             case "missing_partition" if holds:
@@ -93,7 +93,7 @@ def test_each_kind_is_opened_once_resolved_by_itself_or_by_hand_and_opened_again
 
     [second], _ = condition.look(NOON + 4 * HOUR, holds=True)
     assert second.id != first.id
-    by_hand = resolve(storage.database, second.id, now=NOON + 5 * HOUR)
+    by_hand = resolve(storage.database, second.id, now=NOON + 5 * HOUR).alert
     assert (by_hand.resolved_by, by_hand.resolved_at, by_hand.ended_at) == ("hand", NOON + 5 * HOUR, None)
     assert condition.look(NOON + 6 * HOUR, holds=True) == ([], []), "resolved by hand while it lasts: it stays so"
     _, [ended] = condition.look(NOON + 7 * HOUR, holds=False)
@@ -139,12 +139,13 @@ def storage_of(age: timedelta, held_at_once: int, a_day: int) -> float:
 
 def test_what_is_said_names_what_where_since_when_and_what_to_do(storage: Storage) -> None:
     storage.maintain(NOON - 30 * HOUR)
-    storage.look(NOON - 30 * HOUR, 40 * GB)
+    for hours in (30, 20):
+        storage.look(NOON - hours * HOUR, 40 * GB)
     retained(storage.database, NOON - HOUR, "failed", "2026-11-05: it is being read")
     opened = {alert.alert_type: alert for alert in storage.look(NOON, 52 * GB, archive=GB).opened}
     assert set(opened) == set(ALERT_TYPES)
     assert opened["growth"].message == (
-        "Everything grew by 32 % from 40.0 GB at 2026-11-19 06:00 UTC to 53.0 GB 30 hours later, most in "
+        "Everything grew by 32 % from 40.0 GB at 2026-11-19 16:00 UTC to 53.0 GB 20 hours later, most in "
         "odds.odds_history (+12.0 GB), archive.observations (+1.00 GB). If no import, rebuild or much larger offer "
         "explains it, odds-pipeline profile says what these tables hold and what to do."
     )
@@ -226,7 +227,8 @@ def test_a_full_disk_is_told_of_at_once_and_while_everything_shrinks(database: D
         "(ODDS_RETENTION_DAYS)."
     )
     assert storage.look(NOON + DAY, 30 * GB).open == (alert,)
-    assert storage.look(NOON + 2 * DAY, 29 * GB).open == ()
+    assert storage.look(NOON + 2 * DAY, 29 * GB).open == (alert,), "nearly full, though nothing is growing"
+    assert storage.look(NOON + 3 * DAY, 26 * GB).open == ()
 
 
 def test_what_cannot_be_told_leaves_an_alert_as_it_is(storage: Storage) -> None:
@@ -240,6 +242,7 @@ def test_what_cannot_be_told_leaves_an_alert_as_it_is(storage: Storage) -> None:
 
 
 def test_retention_that_never_ran_is_told_of_when_the_first_cycle_is_old_enough(storage: Storage) -> None:
+    storage.look(NOON - DAY, GB)
     storage.maintain(NOON, retains=False)
     assert storage.look(NOON + 26 * HOUR, GB).opened[0].alert_type == "missing_partition"
     opened = storage.look(NOON + 27 * HOUR, GB).opened
@@ -251,6 +254,7 @@ def test_retention_that_never_ran_is_told_of_when_the_first_cycle_is_old_enough(
 def test_a_cleanup_run_of_an_earlier_system_without_its_end_counts_from_its_start(storage: Storage) -> None:
     """R25."""
     storage.maintain(NOON, retains=False)
+    storage.look(NOON, GB)
     retained(storage.database, NOON + 2 * HOUR)
     with storage.database.connect() as connection:
         connection.execute("UPDATE cleanup_runs SET completed_at = NULL")
@@ -290,10 +294,34 @@ def test_a_review_that_comes_late_undoes_nothing_of_a_later_one(storage: Storage
     assert storage.look(NOON + 90 * MINUTE, 51 * GB).opened == ()
 
 
+def test_a_review_by_a_clock_that_was_a_year_ahead_is_undone_and_stands_in_nobodys_way(storage: Storage) -> None:
+    year = 365 * DAY
+    for day in (NOON, NOON + year):
+        storage.maintain(day)
+    storage.look(NOON + year, 51 * GB)
+    [ended] = storage.look(NOON, GB).ended
+    assert (ended.alert_type, ended.ended_at) == ("size_limit", NOON)
+    assert "size_limit" in {each.alert_type for each in storage.look(NOON + HOUR, 60 * GB).opened}
+    storage.look(NOON + 2 * HOUR, GB)
+    storage.look(NOON + year + HOUR, 51 * GB)
+    storage.look(NOON + year + 2 * HOUR, GB)
+    opened = storage.look(NOON + 3 * HOUR, 60 * GB).opened
+    assert "size_limit" in {each.alert_type for each in opened}, "what ended in a year has not ended yet"
+
+
+def test_retention_by_a_clock_that_was_a_year_ahead_was_not_completed(storage: Storage) -> None:
+    storage.maintain(NOON)
+    retained(storage.database, NOON + 365 * DAY)
+    assert storage.look(NOON + 26 * HOUR, GB).opened[0].alert_type == "missing_partition"
+    assert "retention_not_run" in {each.alert_type for each in storage.look(NOON + 27 * HOUR, GB).opened}
+
+
 def test_resolving_twice_keeps_the_first_and_an_unknown_one_is_refused(storage: Storage) -> None:
     [alert] = storage.look(NOON, 51 * GB).opened
     first = resolve(storage.database, alert.id, now=NOON + HOUR)
-    assert resolve(storage.database, alert.id, now=NOON + 2 * HOUR) == first
+    again = resolve(storage.database, alert.id, now=NOON + 2 * HOUR)
+    assert (first.was_before, again.was_before) == (False, True)
+    assert again.alert == first.alert
     with pytest.raises(NoSuchAlert, match=f"no alert {alert.id + 1}; odds-pipeline alerts --all"):
         resolve(storage.database, alert.id + 1, now=NOON)
 

@@ -34,7 +34,7 @@ LONG_AGO = NOW - timedelta(days=400)
 
 def look(database: Database, settings: Settings = SETTINGS, now: datetime = NOW) -> Mapping[str, Kept]:
     profile = profile_database(database, name="odds", now=now)
-    found = kept(database, profile, archives_of(database), settings=settings, now=now)
+    found = kept(database, profile, archives_of(database) or (), settings=settings, now=now)
     by_table = {each.table: each for each in found}
     assert len(by_table) == len(found)
     return by_table

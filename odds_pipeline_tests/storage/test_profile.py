@@ -45,7 +45,7 @@ def test_of_our_own_empty_databases_every_number_is_there(database: Database, da
             assert (table.bytes_per_row is None) == (table.rows == 0)
             assert table.bloat_bytes is not None
             assert len(table.columns) > 0
-    assert profile.archives == ()
+    assert (profile.archives, profile.unmeasured) == ((), ())
 
 
 def test_archives_are_told_by_kind(database: Database) -> None:
@@ -59,9 +59,9 @@ def test_archives_are_told_by_kind(database: Database) -> None:
             """
         )
     settings = Settings()
-    archives = storage_profile(
-        database, dagster=None, archive=archive_of(database), settings=settings, now=NOW
-    ).archives
+    profile = storage_profile(database, dagster=None, archive=archive_of(database), settings=settings, now=NOW)
+    archives = profile.archives
+    assert profile.unmeasured == ("dagster",)
     assert [(each.kind, each.files, each.bytes, each.rows) for each in archives] == [
         ("history", 2, 1500, 40),
         ("state", 1, 70, 0),

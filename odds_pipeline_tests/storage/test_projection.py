@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from odds_pipeline.settings import Settings
-from odds_pipeline.storage.measured import StorageProfile
+from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
 from odds_pipeline.storage.projection import projection
-from odds_pipeline_tests.storage.hand_profiles import GB, MB, empty, first_generation, ours
+from odds_pipeline_tests.storage.hand_profiles import GB, MB, NOW, ages, empty, first_generation, ours, table
 
 SETTINGS = Settings()
 
@@ -36,11 +36,12 @@ def test_without_growth_nothing_is_ever_full(growth: float):
 def test_an_empty_database_has_no_numbers_where_there_are_none():
     found = projection(empty(), SETTINGS)
     assert (found.days_until_full, found.bytes_a_day, found.against_snapshots) == (None, None, None)
-    assert set(found.retention_bytes.values()) == {empty().total_bytes}
+    assert found.retention_bytes is None
 
 
 def test_other_lengths_of_retention_change_histories_alone():
     found = projection(ours(), SETTINGS).retention_bytes
+    assert found is not None
     history = ours().databases[0].table("odds_history")
     assert history is not None
     assert history.bytes_per_row is not None
@@ -49,12 +50,39 @@ def test_other_lengths_of_retention_change_histories_alone():
     assert found[14] == pytest.approx(ours().total_bytes - history.total_bytes + 14 * a_day, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("days", "is_known"), [(0.4, False), (1.4, False), (2.4, True)], ids=["today's", "since yesterday", "a whole day"]
+)
+def test_other_lengths_of_retention_are_not_known_before_there_is_a_whole_day(days: float, is_known: bool):
+    history = table("odds_history", 100_000, 10 * MB, aged=ages("captured_at", 100_000, days=days))
+    old = table("storage_samples", 1_000, MB, aged=ages("sampled_at", 1_000, days=9))
+    found = projection(
+        StorageProfile(NOW, (DatabaseProfile("odds", "18.4", False, 20 * MB, (old, history)),)), SETTINGS
+    )
+    assert (found.retention_bytes is not None) is is_known
+
+
+def test_the_day_of_the_first_row_counts_for_no_whole_one():
+    today = NOW.date()
+    aged = replace(
+        ages("captured_at", 1_100, days=2.4),
+        oldest=NOW - timedelta(days=2.4),
+        rows_by_day={today - timedelta(days=2): 100, today - timedelta(days=1): 1_000},
+    )
+    history = table("odds_history", 1_100, 1_100 * 100, aged=aged)
+    found = projection(StorageProfile(NOW, (DatabaseProfile("odds", "18.4", False, MB, (history,)),)), SETTINGS)
+    assert found.retention_bytes is not None
+    assert found.retention_bytes[30] - found.retention_bytes[14] == pytest.approx(16 * 1_000 * 100, rel=0.01)
+
+
 def test_snapshots_would_have_taken_a_row_for_every_market_seen():
     against = projection(ours(), SETTINGS).against_snapshots
     assert against is not None
     assert against.snapshot_rows_a_day == 7_200_000
     assert against.rows_a_day == 366_000
     assert against.fewer_rows == pytest.approx(0.949, abs=0.001)
+    assert against.first_sightings_a_day == 6_000
+    assert against.fewer_rows_beside_first_sightings == pytest.approx(0.95)
     assert against.bytes_a_day == pytest.approx(366_000 * 103)
     assert against.snapshot_bytes_a_day == 7_200_000 * 260
     assert "85,408,740 rows" in against.snapshot_row_from

@@ -122,7 +122,10 @@ def test_what_changed_is_told_of_answers_and_of_markets():
     assert lines_with(text, "Markets that changed", "2,562,000 of 50,400,000: 5.1 %")
     assert lines_with(text, "seen for the first time", "42,000")
     assert lines_with(text, "Growth per event and day", "0.253 MB")
-    assert "366,000 rows a day were stored where whole snapshots would have taken 7,200,000: 94.9 % fewer" in text
+    assert (
+        "366,000 rows a day were stored where whole snapshots would have taken 7,200,000: 94.9 % fewer, and 95.0 % "
+        "beside the 6,000 a day that are a market's first sighting."
+    ) in text
     earlier = written(first_generation())
     assert lines_with(earlier, "Rows of market_odds that say what the row before them said", "19,000 of 20,000: 95.0 %")
     assert lines_with(earlier, "Growth per event and day", "not known")
@@ -219,6 +222,7 @@ def test_of_nothing_it_is_said_that_it_is_nothing():
         "Nothing to do: 0 B is within the target of 10.0 GB and fits the disk of 75.0 GB.",
         "No rows were sampled",
         "Growth is not known yet",
+        "What keeping more or fewer days would take is not known: that is told by a whole day of history",
         "No table has rows that say how old they are.",
         "How much of what is stored has changed is not known",
         "No archived files are known here.",
@@ -226,6 +230,12 @@ def test_of_nothing_it_is_said_that_it_is_nothing():
         "Nothing was found whose saving would be worth its effort.",
     ):
         assert sentence in text
+
+
+def test_what_was_not_measured_is_said_beside_the_size():
+    text = written(replace(ours(), unmeasured=("dagster", "archive")))
+    assert lines_with(text, "Not measured", "dagster, archive")
+    assert "Not measured" not in written(ours())
 
 
 def test_a_table_takes_the_width_that_there_is():
@@ -264,7 +274,10 @@ def test_json_holds_every_field_and_what_follows_from_it(profile: StorageProfile
     assert told["measured_at"] == "2026-02-13T12:00:00Z"
     assert told["plan"]["meets_target"] is False
     assert told["plan"]["fits_disk"] is True
-    assert told["projection"]["against_snapshots"]["fewer_rows"] == AGAINST.fewer_rows
+    against = told["projection"]["against_snapshots"]
+    assert against["fewer_rows"] == AGAINST.fewer_rows
+    assert against["fewer_rows_beside_first_sightings"] == pytest.approx(0.95)
+    assert report_json(profile, NOTHING, ())["projection"]["retention_bytes"] is None
     assert told["projection"]["retention_bytes"]["14"] == 59 * 10**9
     assert told["alerts"][0]["message"] == ALERT.message
 

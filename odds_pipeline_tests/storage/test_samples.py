@@ -122,6 +122,19 @@ def test_a_sample_without_dagsters_database_makes_no_growth_of_its_bytes(databas
     assert pair.by_table == {"dagster.event_logs": 30 * MB, "odds.odds_history": 10 * MB}
 
 
+def test_a_sample_without_the_archive_cannot_be_taken_for_one_of_an_empty_archive(database: Database) -> None:
+    sample(database, 0, 100 * MB, archive=50 * MB)
+    sample(database, 2, 110 * MB, archive=None)
+    assert samples(database, since=NOON)["archive_bytes"].to_list() == [50 * MB, None]
+    growth = growth_of_samples(database, now=NOON + DAY)
+    assert growth is not None
+    assert growth.by_table == {"odds.odds_history": 120 * MB}
+    sample(database, 3, 110 * MB, archive=50 * MB)
+    pair = newest_pair(database, now=NOON + DAY, apart=HOUR)
+    assert pair is not None
+    assert (pair.earlier.sampled_at, pair.by_table) == (NOON, {"odds.odds_history": 10 * MB})
+
+
 def test_a_sample_from_a_future_that_the_clock_has_left_is_not_compared(database: Database) -> None:
     for hours in (0, 2, 50):
         sample(database, hours, 100 * MB)

@@ -99,6 +99,13 @@ def projection_section(projection: Projection) -> Section:
     if projection.retention_bytes:
         rows = [(in_days(days), in_bytes(size)) for days, size in sorted(projection.retention_bytes.items())]
         parts.append(grid(("history is kept for", "everything takes in the end"), rows, numbers=(1,)))
+    else:
+        parts.append(
+            Sentences(
+                "What keeping more or fewer days would take is not known: that is told by a whole day of history, from "
+                "midnight to midnight UTC, among the last 7."
+            )
+        )
     return Section("Projection", tuple(parts))
 
 

@@ -139,7 +139,9 @@ def _per_event(profile: StorageProfile) -> str:
 def _against(against: AgainstSnapshots) -> str:
     return (
         f"{in_count(against.rows_a_day)} rows a day were stored where whole snapshots would have taken "
-        f"{in_count(against.snapshot_rows_a_day)}: {in_percent(against.fewer_rows)} fewer. "
+        f"{in_count(against.snapshot_rows_a_day)}: {in_percent(against.fewer_rows)} fewer, and "
+        f"{in_percent(against.fewer_rows_beside_first_sightings)} beside the "
+        f"{in_count(against.first_sightings_a_day)} a day that are a market's first sighting. "
         f"{in_bytes(against.bytes_a_day)} a day against {in_bytes(against.snapshot_bytes_a_day)}, a snapshot's row "
         f"taken at {against.snapshot_row_bytes:,.0f} bytes ({against.snapshot_row_from})."
     )
