@@ -116,7 +116,7 @@ def _numbers(found: StorageProfile, judgement: Judgement, open_alerts: int) -> M
         "total_mb": _mb(found.total_bytes),
         "odds_mb": _mb(odds.total_bytes if odds else None),
         "dagster_mb": _mb(dagster.total_bytes if dagster else None),
-        "archives_mb": _mb(sum(each.bytes for each in found.archives)),
+        "archives_mb": _mb(None if "archive" in found.unmeasured else sum(each.bytes for each in found.archives)),
         "growth_mb_a_day": _mb(growth.bytes_a_day if growth else None),
         "days_until_full": judgement.projection.days_until_full,
         "history_rows": history.rows if history else None,

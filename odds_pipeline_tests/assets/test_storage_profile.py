@@ -104,6 +104,16 @@ def test_growth_is_known_once_two_samples_lie_an_hour_apart(pipeline: Pipeline):
     pipeline.advance(HOUR)
     pipeline.fill()
     said = metadata(profiled(pipeline))
+    ((seen, stored, firsts),) = pipeline.rows(
+        """
+        SELECT sum((counts ->> 'observations')::int), sum((counts ->> 'inserted_history')::int),
+               sum((counts ->> 'new')::int)
+        FROM scrape_runs
+        """
+    )
+    # A new database is seen for the first time, which is no change.
+    assert said["first_sightings_a_day"] == pytest.approx(24 * firsts, rel=0.01)
+    assert said["fewer_rows_than_snapshots_percent"] == pytest.approx(100 * (1 - (stored - firsts) / seen), abs=0.001)
     ((gained,),) = pipeline.rows("SELECT max(total_bytes) - min(total_bytes) FROM storage_samples")
     assert gained > 0
     pipeline.advance(HOUR)
