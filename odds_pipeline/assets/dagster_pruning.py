@@ -9,7 +9,7 @@ import polars as pl
 from odds_pipeline.clock import Clock
 from odds_pipeline.metadata import DAGSTER_PRUNING, OWNERS, frame_columns, sample
 from odds_pipeline.pruning.policy import Policy
-from odds_pipeline.pruning.prune import NothingToPrune, Pruned, PruningUnderWay, prune
+from odds_pipeline.pruning.prune import NothingToPrune, Pruned, PruningUnderWay, TableHeld, prune
 from odds_pipeline.pruning.tables import UnknownDagsterStorage
 from odds_pipeline.resources import DagsterDatabase
 from odds_pipeline.settings import Settings
@@ -68,7 +68,7 @@ def dagster_pruning(
     policy = Policy.of(settings, context.instance, now=clock.now())
     try:
         done = prune(dagster_database.database, context.instance, policy, run_id=context.run.run_id)
-    except (NothingToPrune, PruningUnderWay, UnknownDagsterStorage) as refusal:
+    except (NothingToPrune, PruningUnderWay, TableHeld, UnknownDagsterStorage) as refusal:
         raise dg.Failure(f"{refusal}.", allow_retries=False) from refusal
     for sentence in done.postponed:
         context.log.warning(f"put off to the next pruning: {sentence}")
@@ -78,10 +78,11 @@ def dagster_pruning(
 
 def _in_words(done: Pruned) -> str:
     deleted = sum(done.rows.values())
-    if not deleted:
+    if done.is_complete and not done.postponed and not deleted:
         return f"nothing is due; {len(done.before)} tables were looked at"
     rest = "" if done.is_complete else "; there is more, which the next pruning does"
-    return f"{deleted} rows deleted, {done.rows_of('runs')} of them runs{rest}"
+    put_off = f"; {len(done.postponed)} put off" if done.postponed else ""
+    return f"{deleted} rows deleted, {done.rows_of('runs')} of them runs{rest}{put_off}"
 
 
 def _metadata(done: Pruned, policy: Policy) -> Mapping[str, Any]:

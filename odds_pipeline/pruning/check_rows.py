@@ -38,15 +38,13 @@ _DELETE = """
 def prune_check_rows(sweep: Sweep) -> None:
     """Thin out evaluations older than the days of the graphs."""
     before = sweep.policy.graphs_before
-    newest = {kept for row in sweep.connection.execute(_NEWEST) for kept in row if kept is not None}
-    parameters: dict[str, Any] = {"after": 0, "newest": list(newest), "before": before, **sweep.times(before)}
-    while sweep.may_go_on():
-        ids = [row[0] for row in sweep.connection.execute(_DOOMED, parameters)]
-        if not ids:
-            return
-        held = len(sweep.postponed)
-        with sweep.batch("evaluations of checks"):
-            sweep.delete(_DELETE, {"ids": ids})
-        if len(sweep.postponed) > held:
-            return
-        parameters["after"] = ids[-1]
+    with sweep.part("evaluations of checks"):
+        newest = {kept for row in sweep.connection.execute(_NEWEST) for kept in row if kept is not None}
+        parameters: dict[str, Any] = {"after": 0, "newest": list(newest), "before": before, **sweep.times(before)}
+        while sweep.may_go_on():
+            ids = [row[0] for row in sweep.connection.execute(_DOOMED, parameters)]
+            if not ids:
+                return
+            with sweep.batch():
+                sweep.delete(_DELETE, {"ids": ids})
+            parameters["after"] = ids[-1]

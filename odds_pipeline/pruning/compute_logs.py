@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dagster._core.storage.compute_log_manager import ComputeLogManager
@@ -21,16 +20,25 @@ class ComputeLogs:
     bytes: int = 0
     """Their size, where they are in a local folder."""
 
-    def delete(self, run_ids: Iterable[str]) -> None:
-        """Delete the files of runs; none there is no error. Raises ``OSError`` for what may not be deleted."""
-        for run_id in run_ids:
-            # The id names a folder among those of other runs. One that could name another folder is left alone.
-            if not re.fullmatch(r"\w[\w-]*", run_id):
-                continue
+    left: list[str] = field(default_factory=list)
+    """Runs whose files may not be deleted, and why, in words."""
+
+    def delete(self, run_id: str) -> bool:
+        """Delete the files of a run; none there is as good. False when they may not be deleted."""
+        # The id names a folder among those of other runs. One that could name another folder is left alone.
+        if not re.fullmatch(r"\w[\w-]*", run_id):
+            return True
+        try:
+            size = 0
             if isinstance(self.manager, LocalComputeLogManager):
                 folder = Path(self.manager.get_captured_local_path([run_id, "any"], "out")).parent
                 if not folder.exists():
-                    continue
-                self.bytes += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                    return True
+                size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             self.manager.delete_logs(prefix=[run_id])
-            self.runs += 1
+        except (OSError, ValueError) as refusal:  # the latter is what Dagster says of a link that leads elsewhere
+            self.left.append(f"files of the run {run_id}: {refusal}")
+            return False
+        self.runs += 1
+        self.bytes += size
+        return True

@@ -58,10 +58,15 @@ def prune_events(sweep: Sweep) -> None:
     """Thin out what is older than its days; planned ones are part of the log, so they have the days of the log."""
     for kinds, before in ((GRAPHED, sweep.policy.graphs_before), (PLANNED, sweep.policy.logs_before)):
         for kind in kinds:
-            _thin_out(sweep, kind, before)
-    parameters: dict[str, Any] = {"before": sweep.policy.graphs_before, "others": [*GRAPHED, *PLANNED]}
-    while sweep.may_go_on() and _delete(sweep, [row[0] for row in sweep.connection.execute(_RUNLESS, parameters)]):
-        pass
+            with sweep.part(f"events {kind}"):
+                _thin_out(sweep, kind, before)
+    with sweep.part("events without a run"):
+        parameters: dict[str, Any] = {"before": sweep.policy.graphs_before, "others": [*GRAPHED, *PLANNED]}
+        while sweep.may_go_on():
+            ids = [row[0] for row in sweep.connection.execute(_RUNLESS, parameters)]
+            if not ids:
+                return
+            _delete(sweep, ids)
 
 
 def _thin_out(sweep: Sweep, kind: str, before: datetime) -> None:
@@ -76,17 +81,14 @@ def _thin_out(sweep: Sweep, kind: str, before: datetime) -> None:
     }
     while sweep.may_go_on():
         ids = [row[0] for row in sweep.connection.execute(_DOOMED, parameters)]
-        if not _delete(sweep, ids):
+        if not ids:
             return
+        _delete(sweep, ids)
         parameters["after"] = ids[-1]
 
 
-def _delete(sweep: Sweep, ids: list[int]) -> bool:
-    """Delete events with their tags; False when there is none, or somebody holds one."""
-    if not ids:
-        return False
-    held = len(sweep.postponed)
-    with sweep.batch("events"):
+def _delete(sweep: Sweep, ids: list[int]) -> None:
+    """Delete events with their tags."""
+    with sweep.batch():
         sweep.delete(_DELETE_TAGS, {"ids": ids})
         sweep.delete(_DELETE, {"ids": ids})
-    return len(sweep.postponed) == held

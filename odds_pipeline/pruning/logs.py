@@ -35,15 +35,13 @@ _DELETE = sql.SQL("""
 def prune_logs(sweep: Sweep, files: ComputeLogs) -> None:
     """Delete the logs of runs that are over for longer than their days."""
     parameters: dict[str, Any] = {"after": 0, "log": list(LOG), **sweep.times(sweep.policy.logs_before)}
-    while sweep.may_go_on():
-        runs = sweep.connection.execute(_WITH_LOG, parameters).fetchall()
-        if not runs:
-            return
-        parameters |= {"after": runs[-1][0], "runs": [run_id for _, run_id in runs]}
-        # The files first: as long as the rows are there, a run that was only half done is found again.
-        files.delete(parameters["runs"])
-        held = len(sweep.postponed)
-        with sweep.batch("logs of runs"):
-            sweep.delete(_DELETE, parameters)
-        if len(sweep.postponed) > held:
-            return
+    with sweep.part("logs of runs"):
+        while sweep.may_go_on():
+            runs = sweep.connection.execute(_WITH_LOG, parameters).fetchall()
+            if not runs:
+                return
+            parameters["after"] = runs[-1][0]
+            # The files first: as long as the rows are there, a run that was only half done is found again.
+            parameters["runs"] = [run_id for _, run_id in runs if files.delete(run_id)]
+            with sweep.batch():
+                sweep.delete(_DELETE, parameters)

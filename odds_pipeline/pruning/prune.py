@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -18,9 +18,10 @@ from odds_pipeline.pruning.compute_logs import ComputeLogs
 from odds_pipeline.pruning.events import prune_events
 from odds_pipeline.pruning.logs import prune_logs
 from odds_pipeline.pruning.policy import Policy
-from odds_pipeline.pruning.runs import prune_backfills, prune_runs, prune_snapshots
+from odds_pipeline.pruning.runs import prune_backfills, prune_runs
 from odds_pipeline.pruning.sizes import TableSize, table_sizes
-from odds_pipeline.pruning.sweep import Sweep
+from odds_pipeline.pruning.snapshots import prune_snapshots
+from odds_pipeline.pruning.sweep import HELD, Sweep, wait_for_nobody
 from odds_pipeline.pruning.tables import require_known_tables
 from odds_pipeline.pruning.ticks import prune_ticks
 
@@ -34,13 +35,9 @@ _VACUUMED_FROM = 100
 """Deleted rows of a table from which on it is vacuumed at once. Autovacuum waits for a fifth of the rows; until then
 new ones would make the table longer."""
 
-_OLDEST = """
-    SELECT
-        (SELECT to_timestamp(coalesce(end_time, start_time)) FROM runs ORDER BY id LIMIT 1),
-        (SELECT timestamp AT TIME ZONE 'UTC' FROM event_logs
-            WHERE dagster_event_type = 'STEP_OUTPUT' ORDER BY id LIMIT 1),
-        (SELECT timestamp AT TIME ZONE 'UTC' FROM event_logs
-            WHERE dagster_event_type = 'ASSET_MATERIALIZATION' ORDER BY id LIMIT 1)
+_OLDEST_RUN = "SELECT to_timestamp(coalesce(end_time, start_time)) FROM runs ORDER BY id LIMIT 1"
+_OLDEST_EVENT = """
+    SELECT timestamp AT TIME ZONE 'UTC' FROM event_logs WHERE dagster_event_type = %s ORDER BY id LIMIT 1
 """
 
 
@@ -50,6 +47,10 @@ class NothingToPrune(Exception):
 
 class PruningUnderWay(Exception):
     """Another pruning of the same database has not ended."""
+
+
+class TableHeld(Exception):
+    """Somebody holds the table of runs, so that it cannot be told whether the database is the instance's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ class Pruned:
     oldest_materialization: datetime | None
     vacuumed: tuple[str, ...]
     is_complete: bool
-    """False when time was up first: the next pruning goes on."""
+    """False when time was up first: the next pruning goes on. What was postponed does not count, as it may last."""
     postponed: tuple[str, ...]
-    """What somebody else held locked, in words."""
+    """What somebody else held, and files that may not be deleted, in words."""
     seconds: float
 
     def rows_of(self, table: str) -> int:
@@ -85,25 +86,22 @@ def prune(
     """Prune the database in which ``instance`` keeps its runs, ``run_id`` among them.
 
     Raises ``NothingToPrune`` when that run is not in it, ``UnknownDagsterStorage`` when its tables are not those that
-    are known, ``PruningUnderWay``, and ``OSError`` when a run's files may not be deleted.
+    are known, ``PruningUnderWay``, and ``TableHeld``.
     """
     began = time.monotonic()
     with database.connect(autocommit=True) as connection:
+        wait_for_nobody(connection)
         require_known_tables(connection)
-        if connection.execute("SELECT FROM runs WHERE run_id = %s", [run_id]).fetchone() is None:
-            raise NothingToPrune(
-                f"the run {run_id} is not in the database {connection.info.dbname}: this Dagster instance keeps its "
-                "runs elsewhere, and nothing was pruned. Name its database in ODDS_DAGSTER_DATABASE_URL"
-            )
+        _require_run(connection, run_id)
         # The session's: whoever is killed has let go of it.
         (is_ours,) = _row(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK)
         if not is_ours:
             raise PruningUnderWay(
                 f"the database {connection.info.dbname} is being pruned already; wait for that to end"
             )
-        before = table_sizes(connection)
         sweep = Sweep(connection, policy, deadline=began + budget.total_seconds())
         files = ComputeLogs(instance.compute_log_manager)
+        before = table_sizes(sweep)
         prune_logs(sweep, files)
         prune_events(sweep)
         prune_check_rows(sweep)
@@ -112,22 +110,42 @@ def prune(
         prune_runs(sweep, files)
         prune_snapshots(sweep)
         vacuumed = _vacuum(connection, sweep)
-        oldest_run, oldest_log, oldest_materialization = _row(connection, _OLDEST)
         return Pruned(
             before=before,
-            after=table_sizes(connection),
+            oldest_run=_oldest(sweep, "the oldest run", _OLDEST_RUN),
+            oldest_log=_oldest(sweep, "the oldest log", _OLDEST_EVENT, "STEP_OUTPUT"),
+            oldest_materialization=_oldest(sweep, "the oldest materialization", _OLDEST_EVENT, "ASSET_MATERIALIZATION"),
+            after=table_sizes(sweep),
             rows=dict(sweep.rows),
             bytes=dict(sweep.bytes),
             runs_with_files=files.runs,
             file_bytes=files.bytes,
-            oldest_run=oldest_run,
-            oldest_log=oldest_log,
-            oldest_materialization=oldest_materialization,
             vacuumed=vacuumed,
-            is_complete=not sweep.is_interrupted and not sweep.postponed,
-            postponed=tuple(sweep.postponed),
+            is_complete=not sweep.is_interrupted,
+            postponed=(*sweep.postponed, *_in_words(files.left)),
             seconds=round(time.monotonic() - began, 3),
         )
+
+
+def _require_run(connection: psycopg.Connection, run_id: str) -> None:
+    try:
+        is_stored = connection.execute("SELECT FROM runs WHERE run_id = %s", [run_id]).fetchone() is not None
+    except HELD as held:
+        raise TableHeld(
+            f"somebody holds the table runs in the database {connection.info.dbname} and nothing was pruned; "
+            "pg_locks says who"
+        ) from held
+    if not is_stored:
+        raise NothingToPrune(
+            f"the run {run_id} is not in the database {connection.info.dbname}: this Dagster instance keeps its "
+            "runs elsewhere, and nothing was pruned. Name its database in ODDS_DAGSTER_DATABASE_URL"
+        )
+
+
+def _in_words(left: Sequence[str]) -> Iterator[str]:
+    """The first of what is left, and how much more there is: all may have one cause."""
+    if left:
+        yield left[0] + (f"; and those of {len(left) - 1} more runs" if len(left) > 1 else "")
 
 
 def _vacuum(connection: psycopg.Connection, sweep: Sweep) -> tuple[str, ...]:
@@ -135,11 +153,22 @@ def _vacuum(connection: psycopg.Connection, sweep: Sweep) -> tuple[str, ...]:
     deleted: dict[str, int] = {}
     for (table, _), rows in sweep.rows.items():
         deleted[table] = deleted.get(table, 0) + rows
-    tables = tuple(sorted(table for table, rows in deleted.items() if rows >= _VACUUMED_FROM))
-    for table in tables:
-        # Giving free pages at the end back would lock the table, and new rows need them soon.
-        connection.execute(sql.SQL("VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {}").format(sql.Identifier(table)))
-    return tables
+    vacuumed: list[str] = []
+    for table in sorted(table for table, rows in deleted.items() if rows >= _VACUUMED_FROM):
+        with sweep.part(f"vacuum of {table}"):
+            # Giving free pages at the end back would lock the table, and new rows need them soon.
+            connection.execute(
+                sql.SQL("VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {}").format(sql.Identifier(table))
+            )
+            vacuumed.append(table)
+    return tuple(vacuumed)
+
+
+def _oldest(sweep: Sweep, what: str, query: LiteralString, *parameters: object) -> datetime | None:
+    with sweep.part(what):
+        row = sweep.connection.execute(query, parameters).fetchone()
+        return None if row is None else row[0]
+    return None
 
 
 def _row(connection: psycopg.Connection, query: LiteralString, *parameters: object) -> tuple[Any, ...]:

@@ -1,11 +1,15 @@
-"""What the tables of Dagster's database take: on the disk, and of that what living rows fill."""
+"""What Dagster's own tables take: on the disk, and of that what living rows fill."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import psycopg
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
+from dagster._core.storage.runs.schema import RunStorageSqlMetadata
+from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
 from psycopg import sql
+
+from odds_pipeline.pruning.sweep import Sweep
 
 _SAMPLED_PAGES = 300
 """Pages of a table that are read to reckon what its rows fill: 2.4 MB at most, whatever its size."""
@@ -13,16 +17,29 @@ _SAMPLED_PAGES = 300
 _ROW_HEADER_BYTES = 28
 """PostgreSQL's own bytes of a row: its header and its pointer in the page."""
 
+# The same schema may hold tables of somebody else's.
+_DAGSTERS = [
+    *RunStorageSqlMetadata.tables,
+    *SqlEventLogStorageMetadata.tables,
+    *ScheduleStorageSqlMetadata.tables,
+    "alembic_version",
+]
+
 _TABLES = """
-    SELECT class.relname, pg_total_relation_size(class.oid),
+    SELECT relname FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY(%s)
+    ORDER BY relname
+"""
+
+_SIZE = """
+    SELECT pg_total_relation_size(class.oid),
         pg_relation_size(class.oid) / current_setting('block_size')::int,
         ARRAY(
             SELECT attname::text FROM pg_attribute
             WHERE attrelid = class.oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum
         )
     FROM pg_class AS class
-    WHERE class.relkind = 'r' AND class.relnamespace = current_schema()::regnamespace
-    ORDER BY class.relname
+    WHERE class.relname = %s AND class.relnamespace = current_schema()::regnamespace
 """
 
 
@@ -38,20 +55,28 @@ class TableSize:
     rows: int
 
 
-def table_sizes(connection: psycopg.Connection) -> tuple[TableSize, ...]:
-    """Every table of the schema, by name. Reads at most ``_SAMPLED_PAGES`` pages of each."""
+def table_sizes(sweep: Sweep) -> tuple[TableSize, ...]:
+    """Dagster's tables by name, without those that somebody holds. Reads at most ``_SAMPLED_PAGES`` pages of each."""
     sizes: list[TableSize] = []
-    for name, total, pages, columns in connection.execute(_TABLES).fetchall():
-        percent = min(100.0, 100.0 * _SAMPLED_PAGES / max(pages, 1))
-        filled = sql.SQL(" + ").join(
-            sql.SQL("coalesce(pg_column_size({}), 0)").format(sql.Identifier(column)) for column in columns
-        )
-        sample = sql.SQL("TABLESAMPLE SYSTEM ({})").format(percent) if percent < 100 else sql.SQL("")
-        row = connection.execute(
-            sql.SQL("SELECT count(*), coalesce(sum({filled} + {header}), 0) FROM {table} {sample}").format(
-                filled=filled, header=_ROW_HEADER_BYTES, table=sql.Identifier(name), sample=sample
-            )
-        ).fetchone()
-        assert row is not None
-        sizes.append(TableSize(name, total, round(int(row[1]) * 100 / percent), round(row[0] * 100 / percent)))
+    for (name,) in sweep.connection.execute(_TABLES, [_DAGSTERS]).fetchall():
+        with sweep.part(f"size of {name}"):
+            sizes.append(_size(sweep, name))
     return tuple(sizes)
+
+
+def _size(sweep: Sweep, name: str) -> TableSize:
+    found = sweep.connection.execute(_SIZE, [name]).fetchone()
+    assert found is not None
+    total, pages, columns = found
+    percent = min(100.0, 100.0 * _SAMPLED_PAGES / max(pages, 1))
+    filled = sql.SQL(" + ").join(
+        sql.SQL("coalesce(pg_column_size({}), 0)").format(sql.Identifier(column)) for column in columns
+    )
+    sample = sql.SQL("TABLESAMPLE SYSTEM ({})").format(percent) if percent < 100 else sql.SQL("")
+    row = sweep.connection.execute(
+        sql.SQL("SELECT count(*), coalesce(sum({filled} + {header}), 0) FROM {table} {sample}").format(
+            filled=filled, header=_ROW_HEADER_BYTES, table=sql.Identifier(name), sample=sample
+        )
+    ).fetchone()
+    assert row is not None
+    return TableSize(name, total, round(int(row[1]) * 100 / percent), round(row[0] * 100 / percent))

@@ -1,7 +1,7 @@
 """One pruning under way: its connection, when it must stop, and what it has deleted so far.
 
 Everything is deleted in small transactions, so that killing the process loses at most one of them, and nothing waits
-for a lock for longer than a moment: who holds a row keeps it until the next pruning.
+for a lock for longer than a moment: who holds a row or a table keeps it until the next pruning.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ RUNS = 20
 """Runs whose rows are deleted in one transaction; a cycle has about a hundred."""
 
 _LOCK_TIMEOUT_MS = 100
+_STATEMENT_TIMEOUT_MS = 120_000
+"""None takes seconds, even where nothing was ever pruned. One that does not end must not keep the others waiting."""
 
 SETTLED = sql.SQL("""(
     run.status IN ('SUCCESS', 'FAILURE', 'CANCELED')
@@ -33,6 +35,18 @@ SETTLED = sql.SQL("""(
 )""")
 """Whether the row ``run`` of ``runs`` is over, and for long enough. Any other status may still go on, and is never
 touched. Dagster's own times are UTC without saying so."""
+
+
+HELD = (errors.LockNotAvailable, errors.DeadlockDetected, errors.ForeignKeyViolation, errors.QueryCanceled)
+"""What says that somebody else holds a row or a table, or has just referred to what was to go; or that it took long."""
+
+
+def wait_for_nobody(connection: psycopg.Connection) -> None:
+    """Let no statement of the session wait for a lock for longer than a moment, nor run without end."""
+    connection.execute(
+        "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)",
+        [str(_LOCK_TIMEOUT_MS), str(_STATEMENT_TIMEOUT_MS)],
+    )
 
 
 @dataclass(slots=True)
@@ -48,7 +62,7 @@ class Sweep:
     bytes: Counter[str] = field(default_factory=Counter)
     """Bytes of the texts that they held, as stored, by table."""
     postponed: list[str] = field(default_factory=list)
-    """What somebody else held locked, in words."""
+    """The parts that were given up, and why, in words."""
     is_interrupted: bool = False
     """Whether time ran out before everything was looked at."""
 
@@ -64,16 +78,23 @@ class Sweep:
         return {"succeeded_before": before, "failed_before": min(before, self.policy.failed_before)}
 
     @contextmanager
-    def batch(self, what: str) -> Iterator[None]:
-        """A transaction of its own, given up when somebody else holds one of its rows. Check ``postponed`` after."""
+    def part(self, what: str) -> Iterator[None]:
+        """What is given up, and told of in ``postponed``, when somebody else holds a table or a row of it."""
+        try:
+            yield
+        except HELD as held:
+            self.postponed.append(f"{what}: {' '.join(str(held).split())}")
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """A transaction of its own. An error undoes it, and what was counted in it."""
         before = self.rows.copy(), self.bytes.copy()
         try:
             with self.connection.transaction():
-                self.connection.execute("SELECT set_config('lock_timeout', %s, true)", [str(_LOCK_TIMEOUT_MS)])
                 yield
-        except (errors.LockNotAvailable, errors.DeadlockDetected, errors.ForeignKeyViolation) as held:
+        except BaseException:
             self.rows, self.bytes = before
-            self.postponed.append(f"{what}: {' '.join(str(held).split())}")
+            raise
 
     def delete(self, statement: LiteralString | sql.Composed, parameters: Mapping[str, Any]) -> int:
         """Run a statement that deletes and gives (table, kind, rows, bytes); return how many rows went."""

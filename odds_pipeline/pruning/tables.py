@@ -21,7 +21,7 @@ class UnknownDagsterStorage(Exception):
 COLUMNS: Mapping[str, Sequence[str]] = {
     "asset_check_executions": (
         *("id", "asset_key", "check_name", "partition", "run_id", "execution_status"),
-        *("evaluation_event", "evaluation_event_timestamp", "create_timestamp"),
+        *("evaluation_event", "evaluation_event_timestamp", "materialization_event_storage_id", "create_timestamp"),
     ),
     "asset_event_tags": ("event_id",),
     "asset_keys": ("last_run_id",),

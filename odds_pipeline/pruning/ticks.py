@@ -28,8 +28,8 @@ def prune_ticks(sweep: Sweep) -> None:
     """Delete ticks older than their days."""
     for kind, moments in sweep.policy.ticks_before.items():
         for status, before in moments.items():
-            deleted = ROWS
-            while deleted == ROWS and sweep.may_go_on():
-                deleted = 0
-                with sweep.batch("ticks"):
-                    deleted = sweep.delete(_DELETE, {"type": kind, "status": status, "before": before})
+            with sweep.part(f"ticks {kind} {status}"):
+                deleted = ROWS
+                while deleted == ROWS and sweep.may_go_on():
+                    with sweep.batch():
+                        deleted = sweep.delete(_DELETE, {"type": kind, "status": status, "before": before})

@@ -32,7 +32,6 @@ def test_what_somebody_holds_is_put_off_and_nobody_waits(dagster_instance: dg.Da
     with stored.connect() as holder:
         holder.execute("SELECT FROM event_logs WHERE run_id = %s FOR UPDATE", [run_id])
         done = pruned(dagster_instance, stored)
-    assert not done.is_complete
     assert "lock timeout" in done.postponed[0]
     assert not done.rows_of("event_logs")
     assert kinds(stored, run_id) == before

@@ -28,7 +28,7 @@ def test_killed_in_any_part_it_is_taken_up_again(dagster_instance: dg.DagsterIns
     before = status(dagster_instance)
     (newest,) = dagster_instance.get_run_records(limit=1)
     left = [_rows_left(stored)]
-    for part in ("logs of runs", "events", "evaluations of checks", "runs"):
+    for part in ("logs of runs", "events ASSET_MATERIALIZATION", "evaluations of checks", "runs"):
         arguments = (dagster_instance.get_ref(), str(stored.libpq), newest.dagster_run.run_id, part)
         child = multiprocessing.get_context("spawn").Process(target=_prune_and_die, args=arguments)
         child.start()
@@ -56,15 +56,23 @@ def _rows_left(stored: Database) -> int:
 
 def _prune_and_die(reference: InstanceRef, url: str, run_id: str, part: str) -> None:
     """In a process of its own: die in the transaction of ``part``, when everything in it is deleted."""
-    going_on = Sweep.batch
+    begun, going_on = Sweep.part, Sweep.batch
+    under_way = ""
 
     @contextmanager
-    def dying(self: Sweep, what: str) -> Iterator[None]:
-        with going_on(self, what):
+    def told(self: Sweep, what: str) -> Iterator[None]:
+        nonlocal under_way
+        under_way = what
+        with begun(self, what):
             yield
-            if what == part:
+
+    @contextmanager
+    def dying(self: Sweep) -> Iterator[None]:
+        with going_on(self):
+            yield
+            if under_way == part:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    Sweep.batch = dying
+    Sweep.part, Sweep.batch = told, dying
     with dg.DagsterInstance.from_ref(reference) as instance, Database(url) as database:
         prune(database, instance, Policy.of(SETTINGS, instance, now=datetime.now(UTC)), run_id=run_id)
