@@ -202,8 +202,12 @@ def _moment(attribute: Attribute, value: sql.Composable) -> sql.Composable | Non
     match attribute.base:
         case _Type.TIMESTAMPTZ:
             moment = value
-        case _Type.TIMESTAMP | _Type.DATE:
+        case _Type.TIMESTAMP:
             moment = sql.SQL("({}::timestamp AT TIME ZONE 'UTC')").format(value)
+        case _Type.DATE:
+            # A date may be later than any timestamp.
+            within = sql.SQL("CASE WHEN {0} BETWEEN DATE '1900-01-01' AND DATE '9000-01-01' THEN {0} END").format(value)
+            moment = sql.SQL("(({})::timestamp AT TIME ZONE 'UTC')").format(within)
         case _Type.FLOAT8 | _Type.NUMERIC | _Type.INT8 | _Type.INT4:
             return sql.SQL("CASE WHEN {0} BETWEEN 946684800 AND 4102444800 THEN to_timestamp({0}) END").format(value)
         case _:

@@ -128,7 +128,7 @@ _PLACES = sql.SQL("""
     )
 """)
 
-#: The column's own default depends on it, too, and is no reader.
+#: The column's own default depends on it, too, and NOT NULL where that is a constraint: they are no readers.
 _DEPENDENTS = sql.SQL("""
     {places}
     SELECT DISTINCT
@@ -143,7 +143,10 @@ _DEPENDENTS = sql.SQL("""
     LEFT JOIN pg_class AS view ON view.oid = rule.ev_class
     LEFT JOIN pg_attrdef AS own ON depend.classid = 'pg_attrdef'::regclass AND own.oid = depend.objid
         AND own.adrelid = places.attrelid AND own.adnum = places.attnum
-    WHERE own.oid IS NULL
+    WHERE own.oid IS NULL AND NOT EXISTS (
+        SELECT FROM pg_constraint AS required
+        WHERE depend.classid = 'pg_constraint'::regclass AND required.oid = depend.objid AND required.contype = 'n'
+    )
 """).format(places=_PLACES)
 
 _FUNCTIONS = sql.SQL("""

@@ -116,10 +116,13 @@ def _sum(
 
 
 def _places(connection: Connection, table: sql.Composable, column: str, count: int) -> Iterator[list[int]]:
-    """Values between the column's least and greatest, in batches each of which is spread over all."""
+    """Values between the column's least and greatest, in batches each of which is spread over all.
+
+    None of a column that holds no whole numbers: texts have no values between them.
+    """
     query = sql.SQL("SELECT min({column}), max({column}) FROM {table}")
     row = connection.execute(query.format(column=sql.Identifier(column), table=table)).fetchone()
-    if row is None or row[0] is None:
+    if row is None or not isinstance(row[0], int):
         return
     least, greatest = row
     places = sorted({least + (greatest - least + 1) * (2 * place + 1) // (2 * count) for place in range(count)})

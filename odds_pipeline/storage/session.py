@@ -41,7 +41,14 @@ def measuring(database: Database) -> Iterator[psycopg.Connection[tuple[Any, ...]
     texts += [f"-c {option}" for option in _OPTIONS]
     url = database.url.set(query={**database.url.query, "options": " ".join(texts).strip()})
     measured = Database(url, application_name="odds_pipeline profile")
-    with psycopg.connect(measured.libpq, autocommit=True, row_factory=tuple_row, prepare_threshold=None) as connection:
+    with psycopg.connect(
+        measured.libpq,
+        autocommit=True,
+        row_factory=tuple_row,
+        prepare_threshold=None,
+        # A database without an encoding (SQL_ASCII) would answer in bytes, not in text.
+        client_encoding="utf8",
+    ) as connection:
         yield connection
 
 

@@ -244,3 +244,14 @@ def test_ages_of_dagsters_tables_are_told(dagster_url: str) -> None:
         "run_tags": ("runs.create_timestamp", 1),
     }
     assert told["runs"].newest == datetime(2026, 11, 20, 11, tzinfo=UTC)
+
+
+def test_a_date_later_than_any_timestamp_does_not_hide_the_others(empty: Database) -> None:
+    execute(
+        empty,
+        "CREATE TABLE seen (captured_at date)",
+        "INSERT INTO seen VALUES ('5874897-12-31'), ('infinity'), ('2026-11-20')",
+    )
+    ages = ages_of(empty, "seen")
+    assert ages is not None
+    assert ages.oldest == ages.newest == datetime(2026, 11, 20, tzinfo=UTC)

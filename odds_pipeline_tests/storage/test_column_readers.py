@@ -174,3 +174,11 @@ def _pretend_that_statements_are_counted(connection: Connection, *statements: st
         "INSERT INTO counted.pg_stat_statements SELECT oid, %s FROM pg_database WHERE datname = current_database()",
         [(each,) for each in statements],
     )
+
+
+def test_that_a_column_must_be_filled_is_no_reader_but_a_generated_column_is(connection: Connection):
+    connection.execute("ALTER TABLE odds_snapshots ALTER COLUMN raw_response SET NOT NULL")
+    assert column_readers(connection, SNAPSHOTS, "raw_response").parts == ()
+    connection.execute("ALTER TABLE odds_snapshots ADD kind text GENERATED ALWAYS AS (raw_response ->> 'kind') STORED")
+    found = column_readers(connection, SNAPSHOTS, "raw_response")
+    assert "default value for column kind of table odds_snapshots" in found.parts

@@ -18,11 +18,13 @@ from odds_pipeline.storage.measured import (
     Table,
     Wal,
 )
+from odds_pipeline.storage.opportunities import eliminate, retain
 from odds_pipeline.storage.ranking import opportunities, worth
 from odds_pipeline_tests.storage.hand_profiles import (
     GB,
     MB,
     NOW,
+    ages,
     empty,
     first_generation,
     index,
@@ -108,6 +110,14 @@ def test_of_two_equal_indexes_one_stays():
     assert _ids(_with(bets, of=2 * GB)) == ["eliminate:bets.one"]
 
 
+def test_an_index_that_does_the_work_of_a_redundant_one_is_not_called_unused():
+    equal = tuple(replace(_index(each, "(a)"), scans=0) for each in ("one", "another"))
+    database = _with(table("bets", 10, GB, equal), of=2 * GB, counted=timedelta(days=8))
+    assert _ids(database) == ["eliminate:bets.one"]
+    left = next(eliminate.useless_indexes(database, NOW)).afterwards
+    assert list(eliminate.useless_indexes(left, NOW)) == []
+
+
 def test_room_is_given_back_when_much_is_empty_but_what_updates_work_in_is_left():
     assert _ids(_with(replace(table("bets", 10, GB), bloat_bytes=GB // 3), of=2 * GB)) == ["eliminate:bets.bloat"]
     assert _ids(_with(replace(table("bets", 10, GB), bloat_bytes=GB // 4), of=2 * GB)) == []
@@ -118,6 +128,25 @@ def test_tables_of_one_name_in_two_schemas_are_told_apart():
     bets = replace(table("bets", 10, GB), bloat_bytes=GB // 2)
     both = replace(_with(bets, of=4 * GB), tables=(bets, replace(bets, schema="old")))
     assert _ids(both) == ["eliminate:old.bets.bloat", "eliminate:public.bets.bloat"]
+
+
+def test_histories_of_one_name_in_two_schemas_age_both():
+    times = (Column("captured_at", "timestamp with time zone", MB, 0.0),)
+    bets = replace(table("bets", 1000, GB, aged=ages("captured_at", 1000, days=60)), columns=times)
+    (week, *_) = retain.old_rows(_of(bets, replace(bets, schema="other")), NOW)
+    assert week.opportunity.saving_bytes == pytest.approx(GB, rel=0.01)
+    assert "500 of public.bets" in week.opportunity.evidence
+    assert "500 of other.bets" in week.opportunity.evidence
+
+
+def test_rows_whose_age_no_statement_can_ask_for_are_not_advised_to_be_deleted():
+    times = (Column("id", "bigint", MB, 0.0), Column("captured_at", "timestamp with time zone", MB, 0.0))
+    answers = replace(table("answers", 10, GB, aged=ages("captured_at", 10, days=60)), columns=times)
+    said = replace(
+        table("said", 10, GB, aged=ages("answers.captured_at", 10, days=60)), columns=(Column("of", "bigint", MB, 0.0),)
+    )
+    for advice in retain.old_rows(_of(answers, said), NOW):
+        assert advice.opportunity.tables == ("answers",)
 
 
 def test_who_reads_a_raw_column_is_told_and_makes_it_risky():
@@ -200,3 +229,7 @@ def _profile(database: DatabaseProfile) -> StorageProfile:
 
 def _ids(database: DatabaseProfile) -> list[str]:
     return [each.id for each in opportunities(_profile(database))]
+
+
+def _of(*tables: Table) -> DatabaseProfile:
+    return DatabaseProfile("x", "18.4", is_replica=False, total_bytes=len(tables) * 2 * GB, tables=tables)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.storage.measured import DatabaseProfile
 from odds_pipeline.storage.profile import profile_database
@@ -254,3 +255,15 @@ def test_the_time_that_is_told_is_the_profiles_own(empty: Database) -> None:
     started = time.monotonic()
     profile = profile_database(empty, name="x", now=NOW)
     assert 0 < profile.seconds <= time.monotonic() - started
+
+
+def test_a_database_without_an_encoding_is_profiled(postgres_server: EmbeddedServer) -> None:
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
+        connection.execute(
+            "CREATE DATABASE plain_bytes ENCODING 'SQL_ASCII' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+        )
+    with Database(postgres_server.url("plain_bytes")) as database:
+        execute(database, "CREATE TABLE seen (name text)", "INSERT INTO seen VALUES ('x')")
+        table = profiled(database).table("seen")
+    assert table is not None
+    assert [each.name for each in table.columns] == ["name"]

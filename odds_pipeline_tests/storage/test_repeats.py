@@ -140,3 +140,15 @@ def test_where_nothing_states_odds_nothing_is_said(empty_database: str) -> None:
         connection.execute("CREATE TABLE market_odds (id int PRIMARY KEY, outcomes json)")
         connection.execute("INSERT INTO market_odds VALUES (1, '[]')")
     assert found(empty_database) == {}
+
+
+def test_ids_that_are_texts_are_left_out(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(
+            """
+            CREATE TABLE states (id text PRIMARY KEY, event_id int, market_id text, captured_at timestamptz, odds json);
+            CREATE INDEX ON states (event_id);
+            INSERT INTO states SELECT md5(n::text), 1, '1', now(), '{}' FROM generate_series(1, 9) n
+            """
+        )
+    assert found(empty_database) == {}

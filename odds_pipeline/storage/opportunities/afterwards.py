@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from odds_pipeline.storage.measured import Ages, Column, DatabaseProfile, Repeats, Table
+from odds_pipeline.storage.measured import Ages, Column, DatabaseProfile, Index, Repeats, Table
 
 TOAST_POINTER = 18
 """Bytes that a row keeps of a value that lies in TOAST."""
@@ -101,13 +101,17 @@ def younger(table: Table, share: float, days: int, now: datetime) -> Table:
     return replace(left, ages=table.ages and _aged(table.ages, left.rows, days, now))
 
 
-def without_index(table: Table, name: str) -> Table:
-    """Without that index."""
+def without_index(table: Table, name: str, *, instead: Index | None = None) -> Table:
+    """Without that index. ``instead``: the one that does its work from then on, of which nothing is counted yet."""
     gone = sum(each.bytes for each in table.indexes if each.name == name)
     return replace(
         table,
         index_bytes=max(0, table.index_bytes - gone),
-        indexes=tuple(each for each in table.indexes if each.name != name),
+        indexes=tuple(
+            replace(each, scans=None) if instead is not None and each.name == instead.name else each
+            for each in table.indexes
+            if each.name != name
+        ),
     )
 
 

@@ -102,8 +102,8 @@ def useless_indexes(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]
             if other:
                 evidence = f"Whatever {index.name} ({in_bytes(index.bytes)}) answers, {other.name} answers too: "
                 evidence += f"{_keys(other)} begins with {_keys(index)}."
-                yield _drop_index(profile, table, index, evidence, "low", "another index does its work")
-            elif _is_unused(index, profile, now):
+                yield _drop_index(profile, table, index, evidence, "low", "another index does its work", other)
+            elif _is_unused(index, profile, now) and index not in redundant.values():
                 since = f"{profile.wal.since:%Y-%m-%d}" if profile.wal else ""
                 evidence = f"Not used once since {since}, as far as the server counts; {in_bytes(index.bytes)}."
                 reason = "a rare question may need it; keep its definition"
@@ -171,6 +171,11 @@ def _risk_of_readers(readers: ColumnReaders | None) -> tuple[Level, str]:
         return "medium", "who reads the column was not looked for"
     if readers.views or readers.functions:
         return "high", "views or functions read the column, and must be changed before"
+    if readers.parts:
+        return (
+            "medium",
+            "indexes and constraints on it go with it; a generated column or a policy must be dropped before",
+        )
     if readers.statements or readers.source:
         return "medium", "applications mention the column, if only to write it, and must be changed before"
     if readers.statements is None and readers.source is None:
@@ -214,12 +219,18 @@ def _some(who: tuple[str, ...]) -> str:
 
 
 def _drop_index(
-    profile: DatabaseProfile, table: Table, index: Index, evidence: str, risk: Level, reason: str
+    profile: DatabaseProfile,
+    table: Table,
+    index: Index,
+    evidence: str,
+    risk: Level,
+    reason: str,
+    instead: Index | None = None,
 ) -> Advice:
     concurrently = "DROP INDEX CONCURRENTLY {index};" if table.kind == "table" else "DROP INDEX {index};"
     return advise(
         profile,
-        with_table(profile, table, lambda each: without_index(each, index.name)),
+        with_table(profile, table, lambda each: without_index(each, index.name, instead=instead)),
         kind="index",
         family="eliminate",
         subject=f"{called(profile, table)}.{index.name}",

@@ -149,7 +149,8 @@ CREATE OR REPLACE FUNCTION pg_temp.packed(outcomes jsonb) RETURNS integer[] LANG
             ELSE coalesce((each ->> 'odds')::numeric * -1000, -1) END)::integer
         FROM jsonb_array_elements(outcomes) WITH ORDINALITY AS listed (each, place) ORDER BY place)
 $packing$;
-ALTER TABLE {table} ALTER COLUMN {column} TYPE integer[] USING pg_temp.packed({column}::jsonb);
+ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT,
+    ALTER COLUMN {column} TYPE integer[] USING pg_temp.packed({column}::jsonb);
 ANALYZE {table};
 """
 
@@ -159,6 +160,7 @@ INSERT INTO {words} (word) SELECT DISTINCT {column} FROM {table} WHERE {column} 
 CREATE OR REPLACE FUNCTION pg_temp.number_of(said text) RETURNS integer LANGUAGE sql STABLE STRICT AS $packing$
     SELECT id FROM {words} WHERE word = said
 $packing$;
-ALTER TABLE {table} ALTER COLUMN {column} TYPE integer USING pg_temp.number_of({column}::text);
+ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT,
+    ALTER COLUMN {column} TYPE integer USING pg_temp.number_of({column}::text);
 ANALYZE {table};
 """

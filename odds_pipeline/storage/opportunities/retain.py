@@ -57,11 +57,11 @@ def old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
         aged = [table for table in _histories(profile) if kept_share(table, days) < 1]
         if not aged:
             continue
-        gone = {table.name: int(table.rows * (1 - kept_share(table, days))) for table in aged}
         oldest = min(table.ages.oldest for table in aged if table.ages)
+        gone = [(table, 1 - kept_share(table, days)) for table in aged]
         shares = ", ".join(
-            f"{in_count(rows)} of {table} ({in_percent(1 - kept_share(found, days))})"
-            for (table, rows), found in zip(gone.items(), aged, strict=True)
+            f"{in_count(int(table.rows * share))} of {called(profile, table)} ({in_percent(share)})"
+            for table, share in gone
         )
         yield advise(
             profile,
@@ -110,8 +110,14 @@ def beyond_policy(profile: DatabaseProfile, policies: tuple[Kept, ...]) -> Itera
 
 def _histories(profile: DatabaseProfile) -> list[Table]:
     """What may end; what belongs to something stands before it."""
-    found = [table for table in profile.whole_tables if is_history(table)]
+    found = [table for table in profile.whole_tables if is_history(table) and _can_be_deleted_from(profile, table)]
     return sorted(found, key=lambda table: answers_of(profile, table) is None)
+
+
+def _can_be_deleted_from(profile: DatabaseProfile, table: Table) -> bool:
+    """Whether a statement can ask for the age of its rows: by a time of theirs, or one of those that they belong to."""
+    is_own = table.ages is not None and table.column(table.ages.said_by) is not None
+    return is_own or answers_of(profile, table) is not None
 
 
 def _statement(profile: DatabaseProfile, aged: list[Table], boundary: datetime) -> str:

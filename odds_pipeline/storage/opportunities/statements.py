@@ -31,8 +31,10 @@ def names(parts: Iterable[str], *, of: str | None = None) -> sql.Composable:
 
 
 def moment(time: datetime, column: Column) -> sql.Composable:
-    """The moment as a constant of the column's type; a time without zone is UTC."""
+    """The moment as a constant of the column's type; a time without zone is UTC, a number counts seconds since 1970."""
     utc = time.astimezone(UTC)
+    if column.type.startswith(("bigint", "integer", "double precision", "numeric")):
+        return sql.Literal(int(utc.timestamp()))
     if "with time zone" in column.type or column.type == "timestamptz":
         return sql.SQL("TIMESTAMPTZ {}").format(sql.Literal(f"{utc:%Y-%m-%d %H:%M:%S+00}"))
     return sql.SQL("TIMESTAMP {}").format(sql.Literal(f"{utc:%Y-%m-%d %H:%M:%S}"))

@@ -12,6 +12,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.storage.measured import DatabaseProfile, Repeats
 from odds_pipeline.storage.opportunities.advice import Advice
 from odds_pipeline.storage.opportunities.eliminate import repeating_rows
+from odds_pipeline.storage.opportunities.normalize import words_as_numbers
 from odds_pipeline.storage.opportunities.retain import old_rows
 from odds_pipeline.storage.profile import profile_database
 
@@ -96,3 +97,60 @@ def _states(history: Database) -> list[tuple[int, float | None, int, int]]:
     with history.connect() as connection:
         rows = connection.execute(SELECT).fetchall()
     return [(event, line, price, (NOW - at).days) for event, line, price, at in rows]
+
+
+def test_tables_that_inherit_keep_their_rows(empty_database: str):
+    with Database(empty_database) as database:
+        with database.connect(autocommit=True) as connection:
+            connection.execute(
+                """
+                CREATE TABLE states (id int UNIQUE, event_id int, market_id int, captured_at timestamptz, odds json);
+                CREATE TABLE special (bonus text) INHERITS (states);
+                CREATE INDEX ON states (event_id);
+                INSERT INTO states SELECT n, 1, 1, timestamptz '2026-02-13' + n * interval '1 s', '{}'
+                    FROM generate_series(1, 50) n;
+                INSERT INTO special SELECT n, 1, 1, timestamptz '2026-02-13' + n * interval '1 s', '{}', 'bonus'
+                    FROM generate_series(51, 60) n;
+                """
+            )
+        (advice,) = (each for each in repeating_rows(profile_database(database, name="x", now=NOW))
+                     if each.opportunity.tables == ("states",))  # fmt: skip
+        with database.connect(autocommit=True) as connection:
+            for statement in advice.opportunity.statements:
+                connection.execute(statement.encode())
+            counts = connection.execute("SELECT (SELECT count(*) FROM ONLY states), (SELECT count(bonus) FROM special)")
+            assert counts.fetchone() == (1, 10)
+
+
+def test_times_that_are_numbers_are_compared_with_a_number(empty_database: str):
+    with Database(empty_database) as database:
+        with database.connect(autocommit=True) as connection:
+            connection.execute(
+                """
+                CREATE TABLE seen (captured_at double precision);
+                INSERT INTO seen SELECT extract(epoch FROM timestamptz '2026-02-13 11:00Z') - n * 86400
+                    FROM generate_series(0, 39) n
+                """
+            )
+        profile = profile_database(database, name="x", now=NOW)
+        (advice,) = (each for each in old_rows(profile, NOW) if each.opportunity.id == "retain:7 days")
+        with database.connect(autocommit=True) as connection:
+            for statement in advice.opportunity.statements:
+                connection.execute(statement.encode())
+            assert connection.execute("SELECT count(*) FROM seen").fetchone() == (7,)
+
+
+def test_a_column_with_a_default_becomes_numbers(empty_database: str):
+    with Database(empty_database) as database:
+        with database.connect(autocommit=True) as connection:
+            connection.execute("CREATE TABLE bets (id int, status text NOT NULL DEFAULT 'waiting for an answer')")
+            connection.execute("INSERT INTO bets SELECT generate_series(1, 3000)")
+            connection.execute("ANALYZE bets")
+        (advice,) = words_as_numbers(profile_database(database, name="x", now=NOW))
+        with database.connect(autocommit=True) as connection:
+            for statement in advice.opportunity.statements:
+                connection.execute(statement.encode())
+            words = connection.execute(
+                "SELECT DISTINCT word.word FROM bets JOIN bets_statuss AS word ON word.id = status"
+            )
+            assert words.fetchall() == [("waiting for an answer",)]
