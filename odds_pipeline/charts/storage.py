@@ -8,14 +8,16 @@ import altair as alt
 import polars as pl
 
 from odds_pipeline.charts.rendering import WIDTH, inline, nothing_to_show, stretch, title, utc_axis
+from odds_pipeline.storage.drivers import beside_tables
 from odds_pipeline.storage.measured import StorageProfile
 from odds_pipeline.storage.report.sizes import table_name
 from odds_pipeline.storage.words import in_bytes
 
-_PARTS = {"heap": "#2563a8", "TOAST": "#7b5bb0", "indexes": "#d9722b", "archive": "#3a8f4d"}
+_PARTS = {"heap": "#2563a8", "TOAST": "#7b5bb0", "indexes": "#d9722b", "catalogue": "#8a8f98", "archive": "#3a8f4d"}
 _SERIES = {"odds": "#2563a8", "dagster": "#d9722b", "archives": "#3a8f4d", "not told apart": "#8a8f98"}
 _LIMIT = "#b83a4b"
 _WORDS = "#555b66"
+_PAPER = "#ffffff"
 _UNITS = {"GB": 1e9, "MB": 1e6, "kB": 1e3, "bytes": 1.0}
 _BARS = 18
 _BAR = 19
@@ -28,7 +30,10 @@ _MOST_POINTS = 500
 
 
 def sizes_chart(profile: StorageProfile, *, heading: str = "Storage", note: str = "") -> alt.TopLevelMixin:
-    """Bars of the largest tables, of heap, TOAST and indexes, and of the kinds of archived files."""
+    """Bars of the largest tables, of heap, TOAST and indexes, of what databases have beside them, of archived files.
+
+    Bars and what is not drawn add up to everything.
+    """
     parts = pl.DataFrame(
         list(_parts(profile)), schema={"name": pl.String, "part": pl.String, "bytes": pl.Int64}, orient="row"
     ).filter(pl.col("bytes") > 0)
@@ -129,6 +134,8 @@ def _parts(profile: StorageProfile) -> Iterator[tuple[str, str, int]]:
                 (name, "TOAST", table.toast_bytes),
                 (name, "indexes", table.index_bytes),
             )
+        owner = "" if len(profile.databases) == 1 else f"{database.name}: "
+        yield f"{owner}PostgreSQL's catalogue, the rest", "catalogue", beside_tables(database)
     for kind in profile.archives:
         yield f"archive: {kind.kind}", "archive", kind.bytes
 
@@ -136,9 +143,19 @@ def _parts(profile: StorageProfile) -> Iterator[tuple[str, str, int]]:
 def _limit(name: str, taken: float, size: float) -> Iterator[alt.Chart]:
     line = alt.Chart(inline(pl.DataFrame({"size": [size], "words": [f"{name} {in_bytes(taken)}"]})))
     yield line.mark_rule(color=_LIMIT, strokeDash=[6, 4]).encode(y="size:Q")
-    yield line.mark_text(color=_LIMIT, align="left", baseline="bottom", dx=4, dy=-2, fontSize=11).encode(
-        x=alt.value(0), y="size:Q", text="words:N"
-    )
+    # Twice, wide and white below: in the colour of the area behind it, it would be hard to read.
+    for colour, width in ((_PAPER, 4), (_LIMIT, 0)):
+        yield line.mark_text(
+            color=colour,
+            stroke=_PAPER,
+            strokeWidth=width,
+            align="left",
+            baseline="bottom",
+            dx=4,
+            dy=-2,
+            fontSize=11,
+            fontWeight="bold",
+        ).encode(x=alt.value(0), y="size:Q", text="words:N")
 
 
 def _colour(field: str, colours: Mapping[str, str], found: pl.Series) -> alt.Color:

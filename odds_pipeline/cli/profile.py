@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -74,7 +75,8 @@ def profile(
     """Tell where the bytes are: tables, columns, growth, and what could be saved, with the statements that save it.
 
     Reads only, from the catalogue, statistics and small samples; nobody waits for it. Of our own storage, the hourly
-    profile in Dagster keeps samples and raises alerts; this one does neither.
+    profile in Dagster keeps samples and raises alerts; this one does neither. With --chart alone the picture is drawn
+    instead of the report; --format with it writes both.
 
     Example: odds-pipeline profile --url postgresql://reader@host/earlier --format markdown > storage.md
     """
@@ -95,7 +97,7 @@ def profile(
             typer.echo(report(found, judgement, alerts, style="markdown"), nl=False)
         elif style is Format.TEXT or chart is None:
             console = Console()
-            width = console.width if console.is_terminal else WIDTH
+            width = console.width if console.is_terminal or "COLUMNS" in os.environ else WIDTH
             typer.echo(report(found, judgement, alerts, style="text", width=width), nl=False)
 
 

@@ -88,9 +88,10 @@ def kept(
 
     Bytes beyond = the table's bytes x rows that retention would delete / rows; of history, the bytes of its days before
     the first one kept; of the archive, those of files whose days are over. What goes with another table's rows has that
-    table's share and oldest row; of events and all that hangs on them the oldest is the oldest kick-off. A table whose
-    rows stay for as long as they are needed has no days; such are an earlier system's until all of it is imported.
-    Empty for a database that is not the pipeline's. Raises ``psycopg.OperationalError`` when it does not answer.
+    table's share and oldest row; of events and all that hangs on them the oldest is the oldest kick-off; a table
+    without rows has none. A table whose rows stay for as long as they are needed has no days; such are an earlier
+    system's until all of it is imported. Empty for a database that is not the pipeline's. Raises
+    ``psycopg.OperationalError`` when it does not answer.
     """
     if profile.table("scrape_runs") is None or profile.table(HISTORY.name) is None:
         return ()
@@ -110,7 +111,7 @@ def kept(
             return Kept(table.name, None, None, _oldest(table), 0)
         days, setting = _days(policy, settings)
         share, since = shares[policy.root], oldest[policy.root]
-        since = None if isinstance(since, _Unknown) else since
+        since = None if isinstance(since, _Unknown) or not table.rows else since
         if isinstance(share, _Unknown):
             return Kept(table.name, days, setting, since, 0, share.why)
         return Kept(table.name, days, setting, since, round(table.total_bytes * share) if table.rows else 0)

@@ -53,6 +53,14 @@ def test_tables_that_are_not_drawn_are_counted():
     assert "table_07" not in words
 
 
+def test_what_is_beside_tables_is_a_bar_so_that_bars_add_up_to_everything():
+    found = DatabaseProfile("fresh", "18.4", False, 10 * MB, (table("few", 10, 2 * MB),))
+    words = texts(drawn(sizes_chart(StorageProfile(START, (found,)))))
+    assert {"10.0 MB in all", "few", "2.00 MB", "PostgreSQL's catalogue, the rest", "8.00 MB", "catalogue"} <= set(
+        words
+    )
+
+
 def test_a_database_without_tables_has_a_picture_too():
     assert "No table takes any room." in texts(drawn(sizes_chart(StorageProfile(START, ()))))
 

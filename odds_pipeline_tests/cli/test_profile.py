@@ -88,6 +88,12 @@ def test_a_chart_is_drawn_instead_of_the_report(other: str, tmp_path: Path):
     assert "plain" in answered("profile", "--url", other, "--chart", picture, "--format", "text")
 
 
+def test_text_for_a_file_is_as_wide_as_columns_says(other: str, monkeypatch: pytest.MonkeyPatch):
+    assert max(map(len, answered("profile", "--url", other).splitlines())) > 100
+    monkeypatch.setenv("COLUMNS", "100")
+    assert max(map(len, answered("profile", "--url", other).splitlines())) <= 100
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

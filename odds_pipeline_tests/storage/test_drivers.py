@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from odds_pipeline.storage.drivers import MOST, drivers
+from odds_pipeline.storage.drivers import BESIDE_TABLES, MOST, drivers
 from odds_pipeline.storage.measured import StorageProfile
 from odds_pipeline_tests.storage.hand_profiles import GB, empty, first_generation, ours
 
@@ -33,6 +33,12 @@ def test_no_byte_is_counted_twice_and_the_largest_come_first(profile: StoragePro
     assert sum(each.share for each in found) <= 1
     assert [each.bytes for each in found] == sorted((each.bytes for each in found), reverse=True)
     assert all(each.share == each.bytes / profile.total_bytes for each in found)
+
+
+def test_what_a_database_has_beside_its_tables_is_a_driver():
+    found = drivers(empty())
+    assert {each.what for each in found} >= {BESIDE_TABLES}
+    assert sum(each.bytes for each in found) == empty().total_bytes
 
 
 def test_archives_are_drivers_too():

@@ -136,6 +136,7 @@ def test_the_oldest_row_is_by_the_time_that_retention_goes_by(days: DaysOfOdds, 
     assert found["scrape_errors"].oldest == found["storage_samples"].oldest == LONG_AGO
     assert found["archive.observations"].oldest == datetime.combine(FIRST_DAY, time(), UTC)
     assert found["sports"].oldest is None
+    assert found["refresh_requests"].oldest is None, "there is no row that hangs on an event"
 
 
 def test_an_earlier_systems_tables_have_a_policy_once_all_of_their_days_are_imported(database: Database) -> None:

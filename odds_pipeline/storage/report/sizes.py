@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from odds_pipeline.storage.drivers import BESIDE_TABLES, beside_tables
 from odds_pipeline.storage.measured import Column, DatabaseProfile, Kept, StorageProfile, Table
 from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences, grid
 from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent, rows_from
 
 _TABLES_SHOWN = 15
+_LEAST_TABLE = 0.005
+"""Of its database; smaller tables are told together however few there are."""
 _COLUMNS_SHOWN = 12
 _BLOATED_SHOWN = 10
 _PARTITIONS_SHOWN = 3
+_LEAST_BLOAT = 1_000_000
+_MOST_DEAD = 10_000
+"""Dead rows from which on a table is named though its bloat is not: VACUUM comes by itself for less."""
+_FEW_ROWS, _FEW_BYTES = 1_000, 1_000_000
+"""A table or index takes a page at least: bytes a row of so little would tell of empty pages."""
 
 _SIZE_TITLES = (
     *("table", "rows are", "size", "of the database", "rows", "bytes/row"),
@@ -27,7 +35,7 @@ def table_sections(profile: StorageProfile) -> Iterator[Section]:
 
 
 def column_section(profile: StorageProfile) -> Section:
-    """The largest columns of all databases, those of JSON first, as samples have them."""
+    """The largest columns of all databases as samples have them, those of JSON first: they are what can be much."""
     found = [
         (table_name(profile, database, table), table, column)
         for database in profile.databases
@@ -43,7 +51,8 @@ def column_section(profile: StorageProfile) -> Section:
         *("column", "type", "size", "of the table", "per row", "null"),
         *("uncompressed", "stored of it", "different values", "items"),
     )
-    parts: list[Part] = [grid(titles, rows, numbers=range(2, len(titles)))]
+    order = "Those of JSON come first, each kind by its size." if found[0][2].is_json else "The largest come first."
+    parts: list[Part] = [Sentences(order), grid(titles, rows, numbers=range(2, len(titles)))]
     if len(found) > _COLUMNS_SHOWN:
         parts.append(Sentences(f"{len(found) - _COLUMNS_SHOWN:,} further columns are smaller; JSON has them all."))
     return Section("Columns", tuple(parts))
@@ -70,13 +79,13 @@ def archive_section(profile: StorageProfile) -> Section:
 
 
 def health_section(profile: StorageProfile) -> Section:
-    """Dead rows and bloat by table, and the write-ahead log of each server."""
+    """Dead rows and bloat of the tables that have much of it, and the write-ahead log of each server."""
     parts: list[Part] = []
     bloated = [
         (database, table)
         for database in profile.databases
         for table in database.whole_tables
-        if (table.bloat_bytes or 0) > 0 or (table.dead_rows or 0) > 0
+        if (table.bloat_bytes or 0) >= _LEAST_BLOAT or (table.dead_rows or 0) >= _MOST_DEAD
     ]
     bloated.sort(key=lambda each: (-(each[1].bloat_bytes or 0), -(each[1].dead_rows or 0)))
     if bloated:
@@ -91,7 +100,9 @@ def health_section(profile: StorageProfile) -> Section:
         ]
         parts.append(grid(("table", "dead rows", "bloat", "of the table"), rows, numbers=(1, 2, 3)))
     else:
-        parts.append(Sentences("Statistics tell of no dead rows and of no bloat."))
+        parts.append(
+            Sentences(f"No table has a bloat of {in_bytes(_LEAST_BLOAT)} or {in_count(_MOST_DEAD)} dead rows.")
+        )
     parts += [Sentences(sentence) for sentence in _log_written(profile)]
     return Section("Dead rows, bloat, write-ahead log", tuple(parts))
 
@@ -105,8 +116,15 @@ def retention_section(profile: StorageProfile) -> Section:
     needed = [kept.table for kept in profile.policies if kept.days is None]
     parts: list[Part] = []
     if bounded:
-        titles = ("table", "kept for", "setting", "oldest row (UTC)", "beyond the policy")
-        parts.append(grid(titles, [_kept_row(kept) for kept in bounded], numbers=(4,)))
+        titles = ("table", "kept for", "setting", "oldest (UTC)", "beyond the policy")
+        rows = [_kept_row(kept, is_empty=kept.table in _empty_tables(profile)) for kept in bounded]
+        parts.append(grid(titles, rows, numbers=(4,)))
+        parts.append(
+            Sentences(
+                "Oldest is the time from which the days of the table's oldest row count: of history when it was "
+                "captured, of events and all that hangs on them the earliest kick-off."
+            )
+        )
     if needed:
         parts.append(Sentences(f"Kept for as long as they are needed: {', '.join(needed)}."))
     return Section(title, tuple(parts))
@@ -134,15 +152,15 @@ def _tables(database: DatabaseProfile) -> Iterator[Part]:
         f"{in_bytes(database.total_bytes)} in {len(tables):,} tables; {where}. Data {in_bytes(data)}, indexes "
         f"{in_bytes(indexes)}: {in_percent(indexes / (data + indexes) if data + indexes else 0)} are indexes."
     )
-    shown, others = tables[:_TABLES_SHOWN], tables[_TABLES_SHOWN:]
+    large = sum(table.total_bytes >= _LEAST_TABLE * database.total_bytes for table in tables)
+    shown, others = tables[: min(large, _TABLES_SHOWN)], tables[min(large, _TABLES_SHOWN) :]
     rows = [row for table in shown for row in _with_partitions(database, table)]
     if others:
-        rows.append(_sum_row(f"{len(others):,} smaller tables", others, database.total_bytes))
-    beside = database.total_bytes - data - indexes
-    if beside > 0:
-        name = "PostgreSQL's own catalogue, and the rest"
+        name = f"{len(others):,} smaller table{'' if len(others) == 1 else 's'}"
+        rows.append(_sum_row(name, others, database.total_bytes))
+    if beside := beside_tables(database):
         share = in_percent(beside / database.total_bytes)
-        rows.append((name, "", in_bytes(beside), share, "", "", "", "", "", ""))
+        rows.append((BESIDE_TABLES, "", in_bytes(beside), share, "", "", "", "", "", ""))
     yield grid(_SIZE_TITLES, rows, numbers=range(2, len(_SIZE_TITLES)))
     if skipped := [f"{label(table)}: {table.skipped}" for table in database.tables if table.skipped]:
         yield Sentences("Rows that were not looked at:")
@@ -188,7 +206,7 @@ def _row(name: str, who: str, sizes: Sequence[int], *, rows: int, whole: int) ->
         in_bytes(size),
         in_percent(size / whole if whole else 0),
         in_count(rows),
-        _per_row(size / rows if rows else None),
+        _per_row(size / rows if rows >= _FEW_ROWS or (rows and size >= _FEW_BYTES) else None),
         *(in_bytes(each) if each else "" for each in sizes),
         in_percent(sizes[-1] / size) if size else "",
     )
@@ -209,13 +227,23 @@ def _column_row(name: str, table: Table, column: Column) -> tuple[str, ...]:
     )
 
 
-def _kept_row(kept: Kept) -> tuple[str, ...]:
+def _empty_tables(profile: StorageProfile) -> frozenset[str]:
+    odds = profile.database("odds")
+    return (
+        frozenset(table.name for table in odds.whole_tables if not table.rows and not table.skipped)
+        if odds
+        else frozenset()
+    )
+
+
+def _kept_row(kept: Kept, *, is_empty: bool) -> tuple[str, ...]:
+    without = "no row" if is_empty else NOT_KNOWN
     beyond = in_bytes(kept.bytes_beyond) if kept.bytes_beyond else "nothing"
     return (
         kept.table,
         in_days(kept.days),
         kept.setting or "",
-        "no row" if kept.oldest is None else f"{kept.oldest:%Y-%m-%d %H:%M}",
+        without if kept.oldest is None else f"{kept.oldest:%Y-%m-%d %H:%M}",
         f"{NOT_KNOWN}: {kept.not_known}" if kept.not_known else beyond,
     )
 
