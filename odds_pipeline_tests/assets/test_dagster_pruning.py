@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,7 @@ from odds_pipeline.pruning.policy import Policy
 from odds_pipeline.pruning.prune import prune
 from odds_pipeline_tests.dagster_fixtures import Pipeline, failure_of
 from odds_pipeline_tests.pruning.small_world import let_days_pass
+from odds_pipeline_tests.sensors.test_sensors import skip_reason
 
 MATERIALIZED = [*(observations_key(slug) for slug in ("betpawa", "sportybet", "bet9ja")), CHANGES, CURRENT, HISTORY]
 
@@ -60,6 +61,20 @@ def test_a_pruning_tells_what_went_by_table_and_kind(pipeline: Pipeline):
     (log,) = (row.data for row in told["tables"].records if row.data["table"] == "event_logs")
     assert log["rows_deleted"] == told["rows_deleted"]
     assert 0 < log["live_bytes"] < log["live_bytes_before"]
+
+
+def test_what_is_put_off_waits_for_the_interval(pipeline: Pipeline):
+    """Its reason may last; a pruning every five minutes would find it again each time."""
+    pipeline.cycle()
+    let_days_pass(pipeline.dagster_database, 3)
+    now(pipeline)
+    with pipeline.dagster_database.connect() as holder:
+        holder.execute("SELECT FROM event_logs WHERE dagster_event_type = 'STEP_OUTPUT' FOR UPDATE")
+        told = metadata(pipeline.job("dagster_pruning"))
+    assert "lock timeout" in told["postponed"]
+    assert told["outcome"] == "0 rows deleted, 0 of them runs; 1 put off"
+    pipeline.advance(pipeline.settings.dagster_prune_interval - timedelta(minutes=5))
+    assert "the last one was at" in skip_reason(pipeline.tick("pruning_due"))
 
 
 def test_a_run_of_an_instance_elsewhere_prunes_nothing(pipeline: Pipeline):

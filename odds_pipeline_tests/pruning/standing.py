@@ -26,10 +26,15 @@ def pruned(instance: dg.DagsterInstance, stored: Database, **options: Any) -> Pr
     """Prune as of now, on behalf of a run that has just begun."""
     run = instance.create_run_for_job(_nothing, status=dg.DagsterRunStatus.STARTED)
     try:
-        policy = Policy.of(options.pop("settings", SETTINGS), instance, now=datetime.now(UTC))
-        return prune(stored, instance, policy, run_id=run.run_id, **options)
+        return pruned_for(run.run_id, instance, stored, **options)
     finally:
         instance.delete_run(run.run_id)
+
+
+def pruned_for(run_id: str, instance: dg.DagsterInstance, stored: Database, **options: Any) -> Pruned:
+    """Prune as of now, on behalf of a run that there is."""
+    policy = Policy.of(options.pop("settings", SETTINGS), instance, now=datetime.now(UTC))
+    return prune(stored, instance, policy, run_id=run_id, **options)
 
 
 def rows(stored: Database, query: str, *parameters: object) -> list[tuple[Any, ...]]:

@@ -25,6 +25,35 @@ def test_the_root_of_a_kept_rerun_is_kept(dagster_instance: dg.DagsterInstance, 
     assert [dagster_instance.has_run(root) for root in roots] == [True, False]
 
 
+def test_the_run_of_what_a_kept_evaluation_was_made_of_is_kept(dagster_instance: dg.DagsterInstance, stored: Database):
+    """The page of a check links to it, when the materialization itself is long gone."""
+
+    @dg.asset
+    def thing() -> None: ...
+
+    @dg.asset_check(asset=thing)
+    def is_right() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    check = dg.Definitions(
+        assets=[thing],
+        asset_checks=[is_right],
+        jobs=[dg.define_asset_job("check", selection=dg.AssetSelection.checks(is_right))],
+    ).resolve_job_def("check")
+    runs: list[str] = []
+    for is_checked in (False, True, False):
+        runs.append(dg.materialize([thing], instance=dagster_instance).run_id)
+        if is_checked:
+            check.execute_in_process(instance=dagster_instance)
+        let_days_pass(stored, 15)
+    for _ in range(2):
+        pruned(dagster_instance, stored)
+    key = is_right.check_key
+    newest = dagster_instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert runs[1] in str(newest.event)
+    assert [dagster_instance.has_run(run_id) for run_id in runs] == [False, True, True]
+
+
 def test_a_backfill_and_its_runs_go_together_after_the_days_of_failed_runs(
     dagster_instance: dg.DagsterInstance, stored: Database
 ):
