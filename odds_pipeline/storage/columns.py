@@ -64,8 +64,9 @@ def columns_of(seen: Seen, read: Mapping[str, Read]) -> tuple[Column, ...]:
     columns: list[Column] = []
     for each in seen.relation.attributes:
         values = sample.values[each.name]
-        size = values.bytes * rows / sample.rows + corrections.get(each.name, 0.0) if sample.rows else 0.0
-        size = max(0, round(size))
+        scale, correction = rows / max(sample.rows, 1), corrections.get(each.name, 0.0)
+        size = max(0, round(values.bytes * scale + correction))
+        out_of_line_bytes = min(size, max(0, round(values.out_of_line_bytes * scale + correction)))
         distinct = seen.relation.distinct.get(each.name)
         known = read.get(each.name)
         is_stored = not each.is_virtual
@@ -78,6 +79,7 @@ def columns_of(seen: Seen, read: Mapping[str, Read]) -> tuple[Column, ...]:
                 raw_bytes=_raw(each, size, known),
                 distinct_share=None if distinct is None or rows == 0 else _share(distinct, rows),
                 average_elements=known.items / known.lists if known and known.lists else None,
+                out_of_line_bytes=out_of_line_bytes,
             )
         )
     return tuple(sorted(columns, key=lambda column: (not column.is_json, -column.bytes)))
@@ -112,6 +114,7 @@ def columns_together(
                 else round(scale * sum(raw or 0 for raw in raws)),
                 distinct_share=None if distinct is None or rows == 0 else _share(distinct, all_rows),
                 average_elements=sum(count * mean for count, mean in listed) / held if held else None,
+                out_of_line_bytes=round(scale * sum(column.out_of_line_bytes for _, column in found)),
             )
         )
     return tuple(sorted(columns, key=lambda column: (not column.is_json, -column.bytes)))

@@ -32,9 +32,6 @@ OUT_OF_LINE = 2000
 """A value that is stored larger than this does not fit beside others: it lies in the TOAST table."""
 POINTER = 18
 """Bytes that stay in the row of such a value."""
-_CHUNK, _CHUNK_OVERHEAD, _VALUE_OVERHEAD = 1996, 40, 600
-"""Bytes of a value in each row of a TOAST table; what such a row costs beside (header, line pointer, key); and what a
-value leaves free, on the mean, of the page where it ends."""
 
 ON_PAGE = sql.SQL("ctid >= ('(' || page.number || ',0)')::tid AND ctid < ('(' || page.number + 1 || ',0)')::tid")
 """The condition that a row lies on the page ``page.number``."""
@@ -90,8 +87,9 @@ class RowSample:
     rows: int = 0
     rows_of_page: dict[int, int] = field(default_factory=dict[int, int])
     """Page number to rows, of all pages that were looked at."""
-    toast_of_page: dict[int, int] = field(default_factory=dict[int, int])
-    """Page number to the bytes that its rows' values need in TOAST: their own, and what they cost there beside."""
+    toasted_of_page: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """Page number to the bytes of each of its rows' values in TOAST, as far as sizes tell which lie there: those too
+    long for a row, and of a row that is too long without them the longest of the others."""
     squares: float = 0.0
     """Of the bytes that each row has in the heap, summed up."""
     values: dict[str, Values] = field(default_factory=dict[str, Values])
@@ -175,7 +173,8 @@ def _query(
     """One row per page: its number, rows, per column count and bytes (varying: also those out of line), and times."""
     inner: list[sql.Composable] = []
     outer: list[sql.Composable] = [sql.SQL("count(*)")]
-    needs: list[sql.Composable] = []
+    toasted: list[sql.Composable] = [sql.SQL("'{}'::int[]")]
+    short: list[sql.Composable] = [sql.SQL("NULL::int")]
     inline: list[sql.Composable] = [sql.SQL("0")]
     for number, each in enumerate(stored):
         size = sql.Identifier(f"size_{number}")
@@ -186,26 +185,22 @@ def _query(
         else:
             within = sql.SQL("CASE WHEN {0} > {1} THEN {2} ELSE coalesce({0}, 0) END")
             inline.append(within.format(size, sql.Literal(OUT_OF_LINE), sql.Literal(POINTER)))
+            short.append(sql.SQL("CASE WHEN {0} <= {1} THEN {0} END").format(size, sql.Literal(OUT_OF_LINE)))
             beyond = sql.SQL(" FILTER (WHERE {} > {})").format(size, sql.Literal(OUT_OF_LINE))
             outer += [
                 sql.SQL("count({}){}").format(size, beyond),
                 sql.SQL("coalesce(sum({}){}, 0)").format(size, beyond),
             ]
-            chunks = sql.SQL("coalesce(sum({0} + {1} * (({0} + {2}) / {3}) + {5}){4}, 0)")
-            needs.append(
-                chunks.format(
-                    size,
-                    sql.Literal(_CHUNK_OVERHEAD),
-                    sql.Literal(_CHUNK - 1),
-                    sql.Literal(_CHUNK),
-                    beyond,
-                    sql.Literal(_VALUE_OVERHEAD),
-                )
-            )
+            toasted.append(sql.SQL("array_agg({}){}").format(size, beyond))
+    row_bytes = sql.SQL(" + ").join(inline)
+    longest = sql.SQL(
+        "array_agg(greatest({shorter})) FILTER (WHERE {row} > {most} AND greatest({shorter}) IS NOT NULL)"
+    )
+    toasted.append(longest.format(shorter=sql.SQL(", ").join(short), row=row_bytes, most=sql.Literal(OUT_OF_LINE)))
     if time_of_row is not None:
         inner.append(sql.SQL("{} AS at").format(time_of_row))
-    outer.append(sql.SQL(" + ").join(needs) if needs else sql.SQL("0"))
-    outer.append(sql.SQL("sum(({})::double precision ^ 2)").format(sql.SQL(" + ").join(inline)))
+    outer.append(sql.SQL(" || ").join(toasted))
+    outer.append(sql.SQL("sum(({})::double precision ^ 2)").format(row_bytes))
     outer += time_columns(None if time_of_row is None else sql.Identifier("at"), now)
     # OFFSET 0: sizes are asked for once and then summed up in several ways.
     return sql.SQL(
@@ -244,6 +239,6 @@ def _add(sample: RowSample, stored: Sequence[Attribute], row: tuple[Any, ...], n
             values.out_of_line += others[position]
             values.out_of_line_of_page[page] = int(others[position + 1])
             position += 2
-    sample.toast_of_page[page] = int(others[position])
+    sample.toasted_of_page[page] = others[position]
     sample.squares += others[position + 1] or 0.0
     sample.times.add(rows, others[position + 2 :], now)

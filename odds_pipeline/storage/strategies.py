@@ -6,7 +6,7 @@ from typing import Literal
 
 from odds_pipeline.storage.judged import Level, Plan, StrategyJudgement
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
-from odds_pipeline.storage.opportunities.advice import Advice
+from odds_pipeline.storage.opportunities.advice import Advice, own_saving
 from odds_pipeline.storage.opportunities.retain import kept_for, subject_of
 from odds_pipeline.storage.opportunities.shapes import is_dagsters, is_ours
 from odds_pipeline.storage.ranking import RISK, advices
@@ -101,7 +101,7 @@ def _hypertables(odds: DatabaseProfile) -> StrategyJudgement:
 
 def _retention(odds: DatabaseProfile, profile: StorageProfile, plan: Plan) -> StrategyJudgement:
     """Saving: of 7 days, by the rows' ages (``retain.kept_for``); that of 30 stands in the benefit."""
-    week, month = (odds.total_bytes - kept_for(odds, days, profile.measured_at).total_bytes for days in (7, 30))
+    week, month = (own_saving(odds, kept_for(odds, days, profile.measured_at)) for days in (7, 30))
     configured = next((kept for kept in profile.policies if kept.setting == _HISTORY_SETTING), None)
     is_planned = any(step.opportunity.id == f"retain:{subject_of(7)}" for step in plan.steps)
     verdict: Literal["recommended", "not recommended", "done"] = "recommended" if is_planned else "not recommended"

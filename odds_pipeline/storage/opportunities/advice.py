@@ -7,6 +7,7 @@ from typing import Literal
 
 from odds_pipeline.storage.judged import Basis, Family, Level, Opportunity
 from odds_pipeline.storage.measured import DatabaseProfile, Table
+from odds_pipeline.storage.words import in_bytes
 
 LEAST_SHARE = 0.01
 LEAST_BYTES = 10_000_000
@@ -19,6 +20,10 @@ Kind = Literal[
     "raw column", "repeats", "index", "bloat", "compression", "outcomes", "words", "partitions", "age", "policy"
 ]
 """What is done, finer than the families: the plan chooses by it."""
+
+
+_ROOM_ALONE: tuple[Kind, ...] = ("bloat", "partitions")
+"""What saves nothing but empty room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ def is_worth_it(advice: Advice, profile: DatabaseProfile) -> bool:
     if saving is None or saving >= LEAST_BYTES:
         return True
     return advice.kind != "bloat" and saving >= max(LEAST_OF_ALL, LEAST_SHARE * profile.total_bytes)
+
+
+def own_saving(profile: DatabaseProfile, afterwards: DatabaseProfile) -> int:
+    """Bytes by which the second is smaller, without the empty room that any rewrite gives back."""
+    return max(profile.total_bytes - afterwards.total_bytes - (_bloat(profile) - _bloat(afterwards)), 0)
 
 
 def called(profile: DatabaseProfile, table: Table) -> str:
@@ -65,8 +75,17 @@ def advise(
     loses: str | None = None,
     basis: Basis = "sampled",
 ) -> Advice:
-    """Put an advice together. The saving is the difference between the two profiles; without the second, not known."""
-    saving = None if afterwards is None else max(profile.total_bytes - afterwards.total_bytes, 0)
+    """Put an advice together. The saving is ``own_saving``; without the second profile it is not known.
+
+    Empty room that is given back is the saving of what does nothing else; beside another it is told in the evidence.
+    """
+    saving = None if afterwards is None else own_saving(profile, afterwards)
+    if afterwards is not None:
+        room = _bloat(profile) - _bloat(afterwards)
+        if kind in _ROOM_ALONE:
+            saving = max(profile.total_bytes - afterwards.total_bytes, 0)
+        elif room >= LEAST_OF_ALL and kind != "policy":
+            evidence += f" Rewriting gives back {in_bytes(room)} of empty room as well, which is not counted here."
     return Advice(
         kind,
         Opportunity(
@@ -88,3 +107,8 @@ def advise(
         ),
         profile if afterwards is None else afterwards,
     )
+
+
+def _bloat(profile: DatabaseProfile) -> int:
+    """Empty room of all tables, no more of each than it has."""
+    return sum(min(table.bloat_bytes or 0, table.heap_bytes + table.toast_bytes) for table in profile.whole_tables)

@@ -43,7 +43,7 @@ def compact(table: Table) -> Table:
 def without_column(table: Table, name: str) -> Table:
     """Rewritten without the column: minus its share of TOAST, and from the heap what of it does not lie there.
 
-    The share is by bytes, among the columns that may lie in TOAST. Each value that did leaves its pointer, too.
+    The share is by the bytes that lie there. Each value that did leaves its pointer, too.
     """
     column = table.column(name)
     if column is None:
@@ -84,6 +84,7 @@ def with_share(table: Table, share: float) -> Table:
                 each,
                 bytes=part(each.bytes),
                 raw_bytes=None if each.raw_bytes is None else part(each.raw_bytes),
+                out_of_line_bytes=part(each.out_of_line_bytes),
                 distinct_share=None
                 if each.distinct_share is None
                 else min(1.0, each.distinct_share / share if share else 1.0),
@@ -99,6 +100,12 @@ def younger(table: Table, share: float, days: int, now: datetime) -> Table:
     """Rewritten with that share of the rows: those of the last ``days``."""
     left = with_share(table, share)
     return replace(left, ages=table.ages and _aged(table.ages, left.rows, days, now))
+
+
+def bytes_of_column(table: Table, name: str) -> int:
+    """What the column takes of the table: its values, and what its part of TOAST takes beside them."""
+    left = compact(table)
+    return left.total_bytes - without_column(left, name).total_bytes
 
 
 def without_index(table: Table, name: str, *, instead: Index | None = None) -> Table:
@@ -133,7 +140,9 @@ def _with_column_bytes(table: Table, column: Column, size: int) -> Table:
         heap_bytes=table.heap_bytes - in_heap,
         toast_bytes=table.toast_bytes - in_toast,
         columns=tuple(
-            replace(each, bytes=min(size, each.bytes), raw_bytes=None) if each.name == column.name else each
+            replace(each, bytes=min(size, each.bytes), raw_bytes=None, out_of_line_bytes=0)
+            if each.name == column.name
+            else each
             for each in table.columns
         ),
     )
@@ -141,10 +150,12 @@ def _with_column_bytes(table: Table, column: Column, size: int) -> Table:
 
 def _in_toast(table: Table, column: Column) -> int:
     """TOAST of which the column is the reason, the overhead of its chunks and of their index included."""
-    able = sum(each.bytes for each in table.columns if each.raw_bytes is not None)
-    if column.raw_bytes is None or not able:
-        return 0
-    return table.toast_bytes * column.bytes // able
+    there = {each.name: each.out_of_line_bytes for each in table.columns}
+    if not any(there.values()):
+        # No value is so long that it must lie there: those lie there for which rows were too long.
+        there = {each.name: each.bytes for each in table.columns if each.raw_bytes is not None}
+    whole = sum(there.values())
+    return table.toast_bytes * there.get(column.name, 0) // whole if whole else 0
 
 
 def _aged(ages: Ages, rows: int, days: int, now: datetime) -> Ages:

@@ -39,7 +39,7 @@ _REWRITES = "the table is locked while it is rewritten, and the copy needs room 
 
 
 def raw_answers(profile: DatabaseProfile) -> Iterator[Advice]:
-    """Columns that keep raw answers. Saving: the column's TOAST and what of it lies in the heap, and the bloat."""
+    """Columns that keep raw answers. Saving: the column's TOAST and what of it lies in the heap."""
     if is_dagsters(profile):
         return
     for table in profile.whole_tables:
@@ -49,7 +49,7 @@ def raw_answers(profile: DatabaseProfile) -> Iterator[Advice]:
 
 
 def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
-    """Rows that repeat the one before them. Saving: their share of all rows x (heap + TOAST + indexes), and the bloat.
+    """Rows that repeat the one before them. Saving: their share of all rows x (heap + TOAST + indexes) but bloat.
 
     The share is of a sample of consecutive rows: equal ones / (pairs + rows without one before them).
     """

@@ -27,7 +27,7 @@ _LEAST_LENGTH = 8
 def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
     """Lists of outcomes as one array of integers: the number of their list of names, then their prices.
 
-    Saving: the column's bytes - values x (21 + 4 + 4 x average outcomes), 21 being the array's header; and the bloat.
+    Saving: the column's bytes - values x (21 + 4 + 4 x average outcomes), 21 being the array's header.
     """
     if is_dagsters(profile):
         return
@@ -57,7 +57,7 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
 
 
 def words_as_numbers(profile: DatabaseProfile) -> Iterator[Advice]:
-    """Text columns with few different values, in no index: saving is the column's bytes - 7 x values, and the bloat.
+    """Text columns with few different values, in no index: saving is the column's bytes - 7 x values.
 
     4 of the 7 are the integer, 3 what aligning it takes at most.
     """

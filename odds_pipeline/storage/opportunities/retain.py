@@ -47,7 +47,7 @@ def kept_for(profile: DatabaseProfile, days: int, now: datetime) -> DatabaseProf
 
 
 def old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
-    """Rows of histories by age. Saving: of each table with older rows, share of these x its bytes, and its bloat.
+    """Rows of histories by age. Saving: of each table with older rows, share of these x its bytes but bloat.
 
     Not told of a database with a retention of its own (ours, Dagster's): there a shorter one is a setting.
     """

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from odds_pipeline.storage.drivers import BESIDE_TABLES, beside_tables
 from odds_pipeline.storage.measured import Column, DatabaseProfile, Kept, StorageProfile, Table
+from odds_pipeline.storage.opportunities.afterwards import bytes_of_column
 from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences, grid
 from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent, rows_from
 
@@ -48,7 +49,7 @@ def column_section(profile: StorageProfile) -> Section:
         return Section("Columns", (Sentences("No rows were sampled: there are none, or none could be read."),))
     rows = [_column_row(*each) for each in found[:_COLUMNS_SHOWN]]
     titles = (
-        *("column", "type", "size", "of the table", "per row", "null"),
+        *("column", "type", "size", "on disk", "of the table", "per row", "null"),
         *("uncompressed", "stored of it", "different values", "items"),
     )
     order = "Those of JSON come first, each kind by its size." if found[0][2].is_json else "The largest come first."
@@ -213,11 +214,13 @@ def _row(name: str, who: str, sizes: Sequence[int], *, rows: int, whole: int) ->
 
 
 def _column_row(name: str, table: Table, column: Column) -> tuple[str, ...]:
+    on_disk = bytes_of_column(table, column.name)
     return (
         f"{name}.{column.name}",
         column.type,
         in_bytes(column.bytes),
-        in_percent(column.bytes / table.total_bytes) if table.total_bytes else "",
+        in_bytes(on_disk),
+        in_percent(on_disk / table.total_bytes) if table.total_bytes else "",
         _per_row(column.bytes / table.rows if table.rows else None),
         in_percent(column.null_share),
         "" if column.raw_bytes is None else in_bytes(column.raw_bytes),
