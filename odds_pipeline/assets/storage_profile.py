@@ -19,7 +19,7 @@ from odds_pipeline.storage.judged import Judgement
 from odds_pipeline.storage.judging import judge
 from odds_pipeline.storage.measured import StorageProfile
 from odds_pipeline.storage.profile import storage_profile
-from odds_pipeline.storage.report.advice import plan_sentence
+from odds_pipeline.storage.report.advice import plan_sentence, to_do
 from odds_pipeline.storage.reporting import report
 from odds_pipeline.storage.samples import samples, take_sample
 from odds_pipeline.storage.words import in_bytes
@@ -56,7 +56,8 @@ _SAMPLE_MEANINGS = {
 - **Costs**: sizes from the catalogue, rows and columns from statistics and small samples; no table is read through, and
   nobody waits. Every `ODDS_PROFILE_INTERVAL`, whether cycles run or not.
 - **Plotted**: sizes and growth in MB, rows and bytes per row, share of rows saved against whole snapshots (beside first
-  sightings), open alerts.
+  sightings), open alerts. Each from when it is known: against snapshots once the first cycle is an hour old, growth
+  and days until the disk is full with the second sample an hour later, while something grows.
 - **By hand**: `odds-pipeline profile`, of any PostgreSQL; how to read it: `docs/storage.md`.
 """,
     metadata={"dagster/column_schema": relation_columns(StorageSample, _SAMPLE_MEANINGS)},
@@ -142,22 +143,33 @@ def _mb(size: float | None) -> float | None:
 
 def _checks(found: StorageProfile, judgement: Judgement, reviewed: Reviewed) -> Iterator[dg.AssetCheckResult]:
     plan = judgement.plan
+    messages = [alert.message for alert in reviewed.open] or ["No alert is open."]
+    unknown = [f"Not known of {name}: {why}." for name, why in reviewed.unknown.items()]
     yield _check(
         "alerts",
         not reviewed.open,
+        "\n\n".join(messages + unknown),
         open={f"{alert.alert_type} {alert.id}": alert.message for alert in reviewed.open},
         not_known=reviewed.unknown,
     )
-    for name, limit in (("size_target", plan.target_bytes), ("disk_fits", plan.disk_bytes)):
-        sizes = {"size": in_bytes(found.total_bytes), "limit": in_bytes(limit), "plan": plan_sentence(plan)}
-        yield _check(name, found.total_bytes <= limit, found=sizes)
+    limits = (
+        ("size_target", plan.target_bytes, "ODDS_STORAGE_TARGET_GB"),
+        ("disk_fits", plan.disk_bytes, "ODDS_DISK_GB"),
+    )
+    for name, limit, setting in limits:
+        size, passed = in_bytes(found.total_bytes), found.total_bytes <= limit
+        words = f"Everything takes {size}, {'within' if passed else 'more than'} the {in_bytes(limit)} of {setting}."
+        sizes = {"size": size, "limit": in_bytes(limit), "plan": plan_sentence(plan)}
+        yield _check(name, passed, words if passed else f"{words} {to_do(plan)}", found=sizes)
 
 
-def _check(name: str, passed: bool, **said: Mapping[str, str]) -> dg.AssetCheckResult:
+def _check(name: str, passed: bool, description: str, **said: Mapping[str, str]) -> dg.AssetCheckResult:
+    """``description``: what is wrong and what to do, as Dagster shows it first."""
     return dg.AssetCheckResult(
         asset_key=STORAGE_PROFILE,
         check_name=name,
         passed=passed,
+        description=description,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={word: dg.MetadataValue.json(dict(each)) for word, each in said.items()},
     )

@@ -85,7 +85,7 @@ def profile(
     with one_line_failures():
         settings = Settings()
         with Console(stderr=True).status("Looking where the bytes are"):
-            found, alerts = _ours(settings) if url is None else (_other(url, schema, at), ())
+            found, alerts = _ours(settings) if url is None else (_other(url, schema, at), None)
             if source is not None:
                 found = with_source(found, source)
             judgement = judge(found, settings)

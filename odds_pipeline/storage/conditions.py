@@ -80,7 +80,7 @@ def judge_conditions(
     """Every condition once. ``pair``: the two newest samples that lie far enough apart."""
     return (
         _growth(profile, pair, settings),
-        _size_limit(profile, settings),
+        _size_limit(profile, judgement, settings),
         _disk_filling(profile, judgement, settings),
         _missing_partition(profile, upkeep),
         _retention_not_run(profile, upkeep, settings, now),
@@ -113,11 +113,11 @@ def _growth(profile: StorageProfile, pair: SamplePair | None, settings: Settings
     return Verdict("growth", EVERYTHING, state, message, pair.after, pair.before, round(percent, 2))
 
 
-def _size_limit(profile: StorageProfile, settings: Settings) -> Verdict:
+def _size_limit(profile: StorageProfile, judgement: Judgement, settings: Settings) -> Verdict:
     total, limit = profile.total_bytes, 1e9 * settings.alert_size_gb
     message = (
         f"Everything takes {in_bytes(total)}, more than the {in_bytes(limit)} of ODDS_ALERT_SIZE_GB; most of it "
-        f"{_largest(profile)}. odds-pipeline profile has a plan; if so much is meant to be kept, raise the setting."
+        f"{_largest(profile)}. {_advice(judgement, 'raise that setting if so much is meant to be kept')}"
     )
     if total > limit:
         return Verdict("size_limit", EVERYTHING, "holds", message, total)
@@ -130,7 +130,7 @@ def _disk_filling(profile: StorageProfile, judgement: Judgement, settings: Setti
     """A disk that is full already is so whatever growth says, and nearly so while nothing is growing."""
     total, growth, days = profile.total_bytes, profile.growth, judgement.projection.days_until_full
     disk = f"The disk of {in_bytes(1e9 * settings.disk_gb)} (ODDS_DISK_GB) is full"
-    advice = "Follow the plan of odds-pipeline profile, or keep fewer days (ODDS_RETENTION_DAYS)."
+    advice = _advice(judgement, "take a larger disk and say so in ODDS_DISK_GB")
     if total >= 1e9 * settings.disk_gb:
         message = f"{disk}: everything takes {in_bytes(total)}, most of it {_largest(profile)}. {advice}"
         return Verdict("disk_filling", EVERYTHING, "holds", message, total)
@@ -150,6 +150,17 @@ def _disk_filling(profile: StorageProfile, judgement: Judgement, settings: Setti
     is_soon = days is not None and days <= (1 + _CLEAR) * settings.alert_days_until_full
     is_near = is_soon or total > (1 - _CLEAR) * 1e9 * settings.disk_gb
     return Verdict("disk_filling", EVERYTHING, "nearly" if is_near else "gone", message, total)
+
+
+def _advice(judgement: Judgement, otherwise: str) -> str:
+    """What makes everything smaller: the plan, where there is one, and what is always left to do."""
+    plan = judgement.plan
+    saving = in_bytes(plan.before_bytes - plan.after_bytes)
+    if plan.steps:
+        begin = f"Follow the plan of odds-pipeline profile, which saves {saving},"
+    else:
+        begin = "odds-pipeline profile finds nothing to save:"
+    return f"{begin} keep fewer days (ODDS_RETENTION_DAYS), or {otherwise}."
 
 
 def _missing_partition(profile: StorageProfile, upkeep: Upkeep) -> Verdict:

@@ -18,10 +18,10 @@ from odds_pipeline.storage.report.advice import (
     driver_section,
     opportunity_sections,
     plan_section,
-    plan_sentence,
     projection_section,
     projection_sentence,
     strategy_section,
+    to_do,
 )
 from odds_pipeline.storage.report.change import age_sections, change_section, growth_section, growth_sentence
 from odds_pipeline.storage.report.parts import Facts, Part, Section, Sentences, grid
@@ -43,13 +43,13 @@ WIDTH = 200
 def report(
     profile: StorageProfile,
     judgement: Judgement,
-    alerts: Sequence[Alert],
+    alerts: Sequence[Alert] | None,
     *,
     style: Literal["markdown", "text"],
     width: int = WIDTH,
     at_most: int | None = None,
 ) -> str:
-    """The whole report. ``alerts``: those that are open.
+    """The whole report. ``alerts``: those that are open; None of a database that is not ours, which has none.
 
     ``width``: columns of text. ``at_most``: characters of Markdown, beyond which the last sections are left out.
     """
@@ -57,11 +57,11 @@ def report(
     return markdown(told, at_most=at_most) if style == "markdown" else text(told, width=width)
 
 
-def sections(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Alert]) -> tuple[Section, ...]:
-    """What the report says, the most important first."""
+def sections(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Alert] | None) -> tuple[Section, ...]:
+    """What the report says, the most important first; what only our own storage has is not told of another."""
     return (
         _headline(profile, judgement, alerts),
-        _alert_section(alerts),
+        *(() if alerts is None else (_alert_section(alerts),)),
         driver_section(judgement),
         plan_section(judgement.plan),
         *table_sections(profile),
@@ -70,16 +70,16 @@ def sections(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Ale
         *age_sections(profile),
         change_section(profile, judgement.projection),
         projection_section(judgement.projection),
-        archive_section(profile),
+        *(() if alerts is None else (archive_section(profile),)),
         health_section(profile),
-        retention_section(profile),
+        *(() if alerts is None else (retention_section(profile),)),
         strategy_section(judgement),
         reader_section(profile),
         *opportunity_sections(judgement),
     )
 
 
-def report_json(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Alert]) -> dict[str, Any]:
+def report_json(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Alert] | None) -> dict[str, Any]:
     """Everything that is in the profile and the judgement, and every number that follows from one of their parts.
 
     Names are those of ``measured.py`` and ``judged.py``; times are ISO 8601 in UTC, days and windows are keys as text.
@@ -87,16 +87,23 @@ def report_json(profile: StorageProfile, judgement: Judgement, alerts: Sequence[
     return {
         **_plain(profile),
         **_plain(judgement),
-        "alerts": [_plain(alert) for alert in alerts],
+        "alerts": _plain(alerts),
     }
 
 
-def _headline(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Alert]) -> Section:
+def _headline(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Alert] | None) -> Section:
     sizes = [(f"Database {each.name}", in_bytes(each.total_bytes)) for each in profile.databases]
     if profile.archives:
         sizes.append(("Archives", in_bytes(sum(each.bytes for each in profile.archives))))
     if profile.unmeasured:
         sizes.append(("Not measured", ", ".join(profile.unmeasured)))
+    plan = judgement.plan
+    limits = f"{in_bytes(plan.target_bytes)} and {in_bytes(plan.disk_bytes)}, by the settings here"
+    beside = (
+        ("Target and disk", f"{limits} (ODDS_STORAGE_TARGET_GB, ODDS_DISK_GB)")
+        if alerts is None
+        else ("Open alerts", f"{len(alerts):,}" if alerts else "none")
+    )
     seconds = sum(each.seconds for each in profile.databases)
     return Section(
         f"{in_bytes(profile.total_bytes)} in all",
@@ -106,8 +113,8 @@ def _headline(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Al
                     *sizes,
                     ("Growth", growth_sentence(profile.growth)),
                     ("Ahead", projection_sentence(judgement.projection)),
-                    ("To do", plan_sentence(judgement.plan)),
-                    ("Open alerts", f"{len(alerts):,}" if alerts else "none"),
+                    ("To do", to_do(plan)),
+                    beside,
                     ("Measured", f"{profile.measured_at:%Y-%m-%d %H:%M:%S} UTC, in {seconds:.1f} s"),
                 )
             ),
@@ -118,10 +125,7 @@ def _headline(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Al
 def _alert_section(alerts: Sequence[Alert]) -> Section:
     part: Part = Sentences("No alert is open.")
     if alerts:
-        rows = [
-            (f"{each.id}", f"{each.created_at:%Y-%m-%d %H:%M}", each.alert_type.replace("_", " "), each.message)
-            for each in alerts
-        ]
+        rows = [(f"{each.id}", f"{each.created_at:%Y-%m-%d %H:%M}", each.alert_type, each.message) for each in alerts]
         part = grid(("alert", "since (UTC)", "kind", "what, and what to do"), rows)
     return Section("Open alerts", (part,))
 

@@ -146,6 +146,9 @@ def test_checks_warn_of_size_and_disk_and_name_the_alerts(prepared: Pipeline):
     assert {check.severity for check in found.values()} == {dg.AssetCheckSeverity.WARN}
     assert [name.split()[0] for name in said_by(found["alerts"], "open")] == ["size_limit"]
     assert said_by(found["size_target"], "found")["limit"] == "1.00 MB"
+    ((message,),) = prepared.rows("SELECT message FROM storage_alerts WHERE resolved_at IS NULL")
+    assert message in (found["alerts"].description or "")
+    assert "more than the 1.00 MB of ODDS_STORAGE_TARGET_GB" in (found["size_target"].description or "")
     with_settings(prepared, storage_target_gb=10, alert_size_gb=50)
     assert all(check.passed for check in checks(profiled(prepared)).values()), "resolved by itself"
     with_settings(prepared, disk_gb=0.002)

@@ -153,13 +153,14 @@ def test_what_is_said_names_what_where_since_when_and_what_to_do(storage: Storag
     assert opened["growth"].growth_percent == pytest.approx(32.48)
     assert opened["size_limit"].message == (
         "Everything takes 53.0 GB, more than the 50.0 GB of ODDS_ALERT_SIZE_GB; most of it odds.odds_history "
-        "(52.0 GB), archive.observations (1.00 GB), dagster.event_logs (20.0 MB). odds-pipeline profile has a plan; if "
-        "so much is meant to be kept, raise the setting."
+        "(52.0 GB), archive.observations (1.00 GB), dagster.event_logs (20.0 MB). odds-pipeline profile finds nothing "
+        "to save: keep fewer days (ODDS_RETENTION_DAYS), or raise that setting if so much is meant to be kept."
     )
     assert opened["disk_filling"].message == (
         "The disk of 75.0 GB (ODDS_DISK_GB) is full in 2 days: everything takes 53.0 GB and since 2026-11-19 06:00 UTC "
         "has grown by 10.4 GB a day, most in odds.odds_history (+9.60 GB a day), archive.observations (+800 MB a day). "
-        "Follow the plan of odds-pipeline profile, or keep fewer days (ODDS_RETENTION_DAYS)."
+        "odds-pipeline profile finds nothing to save: keep fewer days (ODDS_RETENTION_DAYS), or take a larger disk and "
+        "say so in ODDS_DISK_GB."
     )
     assert opened["missing_partition"].subject == "odds_history"
     assert opened["missing_partition"].message == (
@@ -223,8 +224,8 @@ def test_a_full_disk_is_told_of_at_once_and_while_everything_shrinks(database: D
     [alert] = storage.look(NOON, 31 * GB).opened
     assert alert.message == (
         "The disk of 30.0 GB (ODDS_DISK_GB) is full: everything takes 31.0 GB, most of it odds.odds_history (31.0 GB), "
-        "dagster.event_logs (20.0 MB). Follow the plan of odds-pipeline profile, or keep fewer days "
-        "(ODDS_RETENTION_DAYS)."
+        "dagster.event_logs (20.0 MB). odds-pipeline profile finds nothing to save: keep fewer days "
+        "(ODDS_RETENTION_DAYS), or take a larger disk and say so in ODDS_DISK_GB."
     )
     assert storage.look(NOON + DAY, 30 * GB).open == (alert,)
     assert storage.look(NOON + 2 * DAY, 29 * GB).open == (alert,), "nearly full, though nothing is growing"

@@ -48,8 +48,9 @@ def test_the_headline_tells_size_growth_what_lies_ahead_and_alerts():
     assert head.startswith("63.0 GB in all")
     assert "3.60 GB a day, by the ages of the rows" in head
     assert "the size target is exceeded already, and the disk is full in 3 days" in head
-    assert "From 63.0 GB to 40.0 GB (36.5 % less): that is above the target of 10.0 GB and fits the disk" in head
-    assert lines_with(head, "size limit", "more than the limit of 50.0 GB")
+    assert "From 63.0 GB to 40.0 GB (36.5 % less): that is above the target of 10.0 GB but fits the disk" in head
+    assert lines_with(head, "To do", "1. Drop odds_snapshots.raw_response. From 63.0 GB")
+    assert lines_with(head, "size_limit", "more than the limit of 50.0 GB")
 
 
 def test_every_table_tells_size_share_rows_and_who_counted_them():
@@ -236,6 +237,14 @@ def test_what_was_not_measured_is_said_beside_the_size():
     text = written(replace(ours(), unmeasured=("dagster", "archive")))
     assert lines_with(text, "Not measured", "dagster, archive")
     assert "Not measured" not in written(ours())
+
+
+def test_of_a_database_that_is_not_ours_nothing_is_told_that_only_ours_has():
+    text = report(first_generation(), FULL, None, style="text", width=400)
+    for words in ("alert is open", "Open alerts", "Archives", "Retention against its policy"):
+        assert words not in text
+    assert lines_with(text, "Target and disk", "10.0 GB and 75.0 GB, by the settings here")
+    assert report_json(first_generation(), FULL, None)["alerts"] is None
 
 
 def test_a_table_takes_the_width_that_there_is():

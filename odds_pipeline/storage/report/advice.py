@@ -9,6 +9,9 @@ from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences,
 from odds_pipeline.storage.words import in_bytes, in_days, in_percent
 
 _DRIVERS_NAMED = 3
+_STEPS_NAMED = 3
+_FAR = 3_652
+"""Days: nobody's growth stays what it is for ten years."""
 _NOTHING = "Nothing was found whose saving would be worth its effort."
 
 
@@ -38,18 +41,36 @@ def plan_section(plan: Plan) -> Section:
     return Section("Recommended strategy", tuple(parts))
 
 
+def to_do(plan: Plan) -> str:
+    """The first steps of the plan by their titles, and what it comes to."""
+    titles = [f"{place}. {step.opportunity.title}" for place, step in enumerate(plan.steps, start=1)]
+    named = "; ".join(titles[:_STEPS_NAMED])
+    more = f"; and {len(titles) - _STEPS_NAMED:,} more" if len(titles) > _STEPS_NAMED else ""
+    return f"{named}{more}. {plan_sentence(plan)}" if titles else plan_sentence(plan)
+
+
 def plan_sentence(plan: Plan) -> str:
-    """What the plan comes to: bytes before and after, target and disk."""
+    """What the plan comes to: bytes before and after, target and disk, and what helps where one is missed."""
     target = f"{'within' if plan.meets_target else 'above'} the target of {in_bytes(plan.target_bytes)}"
     disk = f"{'fits' if plan.fits_disk else 'does not fit'} the disk of {in_bytes(plan.disk_bytes)}"
+    limits = f"{target} {'and' if plan.meets_target == plan.fits_disk else 'but'} {disk}"
     if not plan.steps:
         is_fine = plan.meets_target and plan.fits_disk
         nothing = "Nothing to do" if is_fine else "Nothing was found that could be done"
-        return f"{nothing}: {in_bytes(plan.before_bytes)} is {target} and {disk}."
+        return f"{nothing}: {in_bytes(plan.before_bytes)} is {limits}.{_what_helps(plan)}"
     saved = plan.before_bytes - plan.after_bytes
     share = in_percent(saved / plan.before_bytes if plan.before_bytes else 0)
     sizes = f"From {in_bytes(plan.before_bytes)} to {in_bytes(plan.after_bytes)}"
-    return f"{sizes} ({share} less): that is {target} and {disk}."
+    was_so = ", as it was before" if plan.before_bytes <= min(plan.target_bytes, plan.disk_bytes) else ""
+    return f"{sizes} ({share} less): that is {limits}{was_so}.{_what_helps(plan)}"
+
+
+def _what_helps(plan: Plan) -> str:
+    larger = [
+        *(() if plan.meets_target else ("a higher target (ODDS_STORAGE_TARGET_GB)",)),
+        *(() if plan.fits_disk else ("a larger disk (ODDS_DISK_GB)",)),
+    ]
+    return f" What helps is fewer days (of ours: ODDS_RETENTION_DAYS), or {' and '.join(larger)}." if larger else ""
 
 
 def opportunity_sections(judgement: Judgement) -> Iterator[Section]:
@@ -123,6 +144,8 @@ def projection_sentence(projection: Projection) -> str:
 def _until(days: float | None, what: str) -> str:
     if days is None:
         return f"it is not known when {what}"
+    if days > _FAR:
+        return f"{what} in more than 10 years"
     return f"{what} already" if days <= 0 else f"{what} in {in_days(days)}"
 
 

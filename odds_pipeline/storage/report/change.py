@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from odds_pipeline.storage.judged import AgainstSnapshots, Projection
 from odds_pipeline.storage.measured import WINDOWS, Ages, Growth, Repeats, StorageProfile, Table, Turnover
+from odds_pipeline.storage.opportunities.shapes import is_ours
 from odds_pipeline.storage.report.parts import Facts, Part, Section, Sentences, grid
 from odds_pipeline.storage.report.sizes import table_name
 from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent
@@ -27,7 +28,10 @@ def growth_section(profile: StorageProfile) -> Section:
 def growth_sentence(growth: Growth | None) -> str:
     """How much is gained in a day, since when, and who says so."""
     if growth is None:
-        return "Growth is not known yet: it takes two samples an hour apart, or rows that say how old they are."
+        return (
+            "Growth is not known yet: it takes two samples an hour apart, or rows that say when they came, the first "
+            "of them more than an hour ago."
+        )
     who = "stored samples of the sizes" if growth.said_by == "samples" else "the ages of the rows that are there"
     stretch = in_days((growth.until - growth.since) / timedelta(days=1))
     return (
@@ -70,7 +74,7 @@ def change_section(profile: StorageProfile, projection: Projection) -> Section:
     if profile.turnover is None and not any(database.repeats for database in profile.databases):
         parts.append(Sentences("How much of what is stored has changed is not known: nothing here tells it."))
     against = projection.against_snapshots
-    parts.append(Sentences(_against(against)) if against else Sentences("Not compared with storing whole snapshots."))
+    parts.append(Sentences(_against(against) if against else _not_compared(profile)))
     return Section("What changed, and what snapshots would have taken", tuple(parts))
 
 
@@ -131,9 +135,21 @@ def _per_event(profile: StorageProfile) -> str:
     """By the events asked for in a cycle, or else by those on offer on a day."""
     offered = (each.events_a_day for each in profile.databases if each.events_a_day)
     events = profile.turnover.events if profile.turnover else next(offered, None)
-    if profile.growth is None or not events:
-        return NOT_KNOWN
+    if profile.growth is None:
+        return f"{NOT_KNOWN}, because growth is not"
+    if not events:
+        return f"{NOT_KNOWN}: nothing tells how many events are on offer on a day"
     return f"{profile.growth.bytes_a_day / events / 1e6:,.3f} MB ({in_count(events)} events)"
+
+
+def _not_compared(profile: StorageProfile) -> str:
+    if profile.turnover is not None:
+        why = "no cycle saw a market"
+    elif any(is_ours(database) for database in profile.databases):
+        why = "it is told by the cycles' own numbers, once the first of them is an hour old, over the last 7 days"
+    else:
+        why = "it is told by the numbers of cycles, and there are none here"
+    return f"Not compared with storing whole snapshots: {why}."
 
 
 def _against(against: AgainstSnapshots) -> str:
