@@ -173,7 +173,7 @@ def ages_of(
     seen = [part for part in parts if part[2].oldest is not None]
     if not seen:
         return None
-    within = dict[int, float]()
+    within, ahead = dict[int, float](), 0.0
     by_day = dict.fromkeys(seen[0][2].by_day, 0.0)
     oldest, newest = list[datetime](), list[datetime]()
     for rows, _, times in seen:
@@ -186,6 +186,7 @@ def ages_of(
             within[window] = within.get(window, 0.0) + count * scale
         for day, count in times.by_day.items():
             by_day[day] += count * scale
+        ahead += times.ahead * scale
     return Ages(
         said_by=clock.said_by,
         rows_from="counted" if joined([source for _, source, _ in seen]) == "counted" else "sampled",
@@ -194,6 +195,7 @@ def ages_of(
         rows_within={window: round(count) for window, count in within.items()},
         rows_by_day={day: round(count) for day, count in by_day.items()},
         is_birth=clock.is_birth,
+        rows_ahead=round(ahead),
     )
 
 

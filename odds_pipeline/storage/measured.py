@@ -93,6 +93,8 @@ class Ages:
     """Rows of each of the last 7 whole UTC days before the profile's, days without any included."""
     is_birth: bool = True
     """Whether rows of a day were gained in it; not so where the time is that of a row's last change."""
+    rows_ahead: int = 0
+    """Rows newer than that: of a copy that is looked at as of an earlier moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class DatabaseProfile:
     server_version: str
     is_replica: bool
     total_bytes: int
-    """PostgreSQL's own catalogue included."""
+    """PostgreSQL's own catalogue included; where one schema was asked for, of its tables alone."""
     tables: tuple[Table, ...]
     """Partitions stand behind their parents."""
     repeats: tuple[Repeats, ...] = ()

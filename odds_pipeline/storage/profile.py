@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,10 +14,10 @@ from odds_pipeline.settings import Settings
 from odds_pipeline.storage.archives import archives_of
 from odds_pipeline.storage.column_readers import with_readers
 from odds_pipeline.storage.growth import growth_by_ages
-from odds_pipeline.storage.measured import DatabaseProfile, Part, StorageProfile
+from odds_pipeline.storage.measured import DatabaseProfile, Part, StorageProfile, Table
 from odds_pipeline.storage.offered import events_a_day
 from odds_pipeline.storage.policies import kept
-from odds_pipeline.storage.relations import catalogued_relations
+from odds_pipeline.storage.relations import catalogued_relations, require_schema
 from odds_pipeline.storage.repeats import repeats
 from odds_pipeline.storage.samples import growth_of_samples
 from odds_pipeline.storage.server import describe_server
@@ -31,11 +32,13 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
 
     Writes nothing, so a replica will do, and any role. Reads a bounded number of pages of each table, a small lot in
     each statement; waits 100 ms at most for a table that somebody holds exclusively, and stands in nobody's way for
-    longer than a statement of ours lasts, a second at most. Raises ``psycopg.OperationalError`` when the server does
-    not answer.
+    longer than a statement of ours lasts, a second at most. Raises ``NoSuchSchema``, and ``psycopg.OperationalError``
+    when the server does not answer.
     """
     started = time.monotonic()
     with measuring(database) as connection:
+        if schema is not None:
+            require_schema(connection, schema)
         server = describe_server(connection)
         relations = with_sizes(connection, catalogued_relations(connection, schema))
         tables = tables_of(connection, relations, now=require_utc(now), is_replica=server.is_replica)
@@ -43,7 +46,7 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
             name=name,
             server_version=server.version,
             is_replica=server.is_replica,
-            total_bytes=server.total_bytes,
+            total_bytes=server.total_bytes if schema is None else _of_tables(tables),
             tables=tables,
             wal=server.wal,
             extensions=server.extensions,
@@ -52,6 +55,10 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
         )
         profile = with_readers(connection, replace(profile, repeats=repeats(connection, profile)))
     return replace(profile, seconds=time.monotonic() - started)
+
+
+def _of_tables(tables: Sequence[Table]) -> int:
+    return sum(table.total_bytes for table in tables if table.kind != "partition")
 
 
 def storage_profile(

@@ -94,6 +94,17 @@ class Relation:
     primary_key: tuple[str, ...] = ()
 
 
+class NoSuchSchema(LookupError):
+    """The database has no schema of that name."""
+
+
+def require_schema(connection: Connection, schema: str) -> None:
+    """Raise ``NoSuchSchema`` with the schemas that there are, unless the schema is one of them."""
+    there = [name for (name,) in connection.execute(_SCHEMAS)]
+    if schema not in there:
+        raise NoSuchSchema(f"there is no schema {schema} in this database; there are {', '.join(there)}")
+
+
 def catalogued_relations(connection: Connection, schema: str | None) -> list[Relation]:
     """Every table of a schema, or of all that are not PostgreSQL's own; views, foreign and temporary tables are none.
 
@@ -161,6 +172,8 @@ def _grouped(connection: Connection, query: LiteralString, oids: list[int]) -> d
         groups.setdefault(oid, []).append(tuple(row))
     return groups
 
+
+_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' ORDER BY nspname"
 
 # The bound of a partition names no column; without a table (0) its text is made without a lock on one.
 _RELATIONS = """

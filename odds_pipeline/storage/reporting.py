@@ -115,7 +115,7 @@ def _headline(profile: StorageProfile, judgement: Judgement, alerts: Sequence[Al
                     ("Ahead", projection_sentence(judgement.projection)),
                     ("To do", to_do(plan)),
                     beside,
-                    ("Measured", f"{profile.measured_at:%Y-%m-%d %H:%M:%S} UTC, in {seconds:.1f} s"),
+                    ("As of", f"{profile.measured_at:%Y-%m-%d %H:%M:%S} UTC, measured in {seconds:.1f} s"),
                 )
             ),
         ),

@@ -65,15 +65,18 @@ class Times:
     newest: datetime | None = None
     within: dict[int, int] = field(default_factory=lambda: dict.fromkeys(WINDOWS, 0))
     by_day: dict[date, int] = field(default_factory=dict[date, int])
+    ahead: int = 0
 
     def add(self, rows: int, counts: Sequence[Any], now: datetime) -> None:
         """Add one row of ``time_columns``, which says it of so many rows."""
         self.rows += rows
         oldest, newest, *others = counts
+        *others, ahead = others or (0,)
         if oldest is None:
             return
         self.oldest = oldest if self.oldest is None else min(self.oldest, oldest)
         self.newest = newest if self.newest is None else max(self.newest, newest)
+        self.ahead += int(ahead or 0)
         for window, count in zip(WINDOWS, others, strict=False):
             self.within[window] += int(count or 0)
         for day, count in zip(days_before(now), others[len(WINDOWS) :], strict=True):
@@ -144,7 +147,7 @@ def sample_rows(
 def time_columns(
     time_of_row: sql.Composable | None, now: datetime, rows: LiteralString = "count(*)"
 ) -> list[sql.Composable]:
-    """Oldest and newest time, rows within each of ``WINDOWS``, rows of each of ``days_before``."""
+    """Oldest and newest time, rows within each of ``WINDOWS``, of each of ``days_before``, and from now on."""
     if time_of_row is None:
         return [sql.SQL("NULL::timestamptz"), sql.SQL("NULL::timestamptz")]
     later = [sql.Literal(now - timedelta(days=window)) for window in WINDOWS]
@@ -155,6 +158,7 @@ def time_columns(
         sql.SQL("max({})").format(time_of_row),
         *(counted.format(time_of_row, start, sql.Literal(now)) for start in later),
         *(counted.format(time_of_row, start, sql.SQL("{} + interval '1 day'").format(start)) for start in midnights),
+        counted.format(time_of_row, sql.Literal(now), sql.Literal("infinity")),
     ]
 
 

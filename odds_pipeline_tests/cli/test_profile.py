@@ -122,10 +122,11 @@ def test_a_copy_is_told_as_of_the_time_that_is_asked_for(other: str):
         connection.execute(
             "INSERT INTO seen SELECT timestamptz '2026-01-10' + n * interval '1 hour' FROM generate_series(0, 47) AS n"
         )
-    for at, within in (("2026-01-13T00:00Z", 48), ("2026-01-18T00:00Z", 24), ("2026-03-01T00:00Z", 0)):
+    dates = (("2026-01-13T00:00Z", 48, 0), ("2026-01-18T00:00Z", 24, 0), ("2026-03-01T00:00Z", 0, 0))
+    for at, within, ahead in (*dates, ("2026-01-11T00:00Z", 24, 24)):
         told = json.loads(answered("profile", "--url", other, "--at", at, "--format", "json"))
         (seen,) = [each for each in told["databases"][0]["tables"] if each["name"] == "seen"]
-        assert seen["ages"]["rows_within"]["7"] == within
+        assert (seen["ages"]["rows_within"]["7"], seen["ages"]["rows_ahead"]) == (within, ahead)
         assert told["measured_at"].startswith(at.removesuffix("Z"))
 
 

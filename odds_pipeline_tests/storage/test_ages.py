@@ -73,7 +73,7 @@ def test_days_are_whole_utc_days_before_the_profiles(empty: Database) -> None:
     }
     assert len(ages.rows_by_day) == 7
     # From the moment seven days ago on, up to the profile's own and not beyond.
-    assert ages.rows_within[7] == 3
+    assert (ages.rows_within[7], ages.rows_ahead) == (3, 2)
     assert ages.newest == datetime(2026, 12, 1, tzinfo=UTC)
 
 

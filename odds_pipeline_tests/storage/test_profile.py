@@ -11,14 +11,15 @@ from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.settings import Settings
 from odds_pipeline.storage.profile import foreign_profile, storage_profile
+from odds_pipeline.storage.relations import NoSuchSchema
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.conftest import TEST_SETTINGS
-from odds_pipeline_tests.storage.profiling import NOW, profiled
+from odds_pipeline_tests.storage.profiling import NOW, execute, profiled
 
 
 def test_of_a_database_without_tables_every_number_is_there(empty_database: str) -> None:
     with Database(empty_database) as database:
-        profile = foreign_profile(database, schema="public", now=NOW)
+        profile = foreign_profile(database, schema=None, now=NOW)
     (found,) = profile.databases
     assert found.tables == ()
     assert found.total_bytes > 1_000_000
@@ -140,3 +141,21 @@ def test_a_hot_standby_can_be_profiled(server_directory: Path) -> None:
     lost = standby.table("lost")
     assert lost is not None
     assert lost.total_bytes == 0
+
+
+def test_of_one_schema_its_tables_alone_are_told_and_counted(empty: Database) -> None:
+    execute(
+        empty,
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.kept AS SELECT n FROM generate_series(1, 1000) AS n",
+        "CREATE TABLE bets AS SELECT n FROM generate_series(1, 9000) AS n",
+    )
+    profile = profiled(empty, schema="other")
+    assert [table.name for table in profile.tables] == ["kept"]
+    assert profile.total_bytes == profile.tables[0].total_bytes
+
+
+def test_a_schema_that_is_not_there_is_refused_with_those_that_are(empty: Database) -> None:
+    execute(empty, "CREATE SCHEMA other")
+    with pytest.raises(NoSuchSchema, match="no schema nosuch in this database; there are other, public"):
+        profiled(empty, schema="nosuch")

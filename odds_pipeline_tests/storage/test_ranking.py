@@ -185,6 +185,18 @@ def test_rows_beyond_the_policy_are_what_retention_has_left():
     assert not found.is_sql
 
 
+def test_rows_newer_than_the_moment_asked_for_are_not_old():
+    rows, aged = 1_000_000, ages("captured_at", 1_000_000, days=19)
+    seen = replace(aged, rows_within={7: 200_000, 14: 400_000, 30: 600_000}, rows_ahead=400_000)
+    time = Column("captured_at", "timestamp with time zone", 8 * rows, 0.0)
+    bets = replace(table("bets", rows, GB, aged=seen), columns=(time,))
+    found = opportunities(_profile(_with(bets, of=2 * GB)))
+    assert {each.id: each.saving_bytes for each in found} == {
+        "retain:14 days": pytest.approx(0.2 * GB, rel=0.01),
+        "retain:7 days": pytest.approx(0.4 * GB, rel=0.01),
+    }
+
+
 def test_deleting_from_a_large_history_leaves_room_that_partitions_would_not():
     history = next(each for each in first_generation().databases[0].tables if each.name == "odds_snapshots")
     bloated = replace(history, columns=(), bloat_bytes=8 * GB)

@@ -72,6 +72,7 @@ def with_share(table: Table, share: float) -> Table:
         table.ages,
         rows_within={window: part(rows) for window, rows in table.ages.rows_within.items()},
         rows_by_day={day: part(rows) for day, rows in table.ages.rows_by_day.items()},
+        rows_ahead=part(table.ages.rows_ahead),
     )
     return replace(
         table,
@@ -160,6 +161,7 @@ def _in_toast(table: Table, column: Column) -> int:
 
 def _aged(ages: Ages, rows: int, days: int, now: datetime) -> Ages:
     boundary = now - timedelta(days=days)
+    rows -= min(ages.rows_ahead, rows)
     return replace(
         ages,
         oldest=max(ages.oldest, boundary),

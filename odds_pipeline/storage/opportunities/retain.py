@@ -30,10 +30,10 @@ def subject_of(days: int) -> str:
 
 
 def kept_share(table: Table, days: int) -> float:
-    """Share of the table's rows that fall within the last ``days``; 1 where their ages are not known."""
+    """Share of the table's rows that fall within the last ``days`` or are newer; 1 where their ages are not known."""
     if table.ages is None or not table.rows:
         return 1.0
-    return min(1.0, table.ages.rows_within.get(days, table.rows) / table.rows)
+    return min(1.0, (table.ages.rows_within.get(days, table.rows) + table.ages.rows_ahead) / table.rows)
 
 
 def kept_for(profile: DatabaseProfile, days: int, now: datetime) -> DatabaseProfile:
