@@ -1,6 +1,6 @@
 """The asset of pruning: Dagster's own tables and files, kept within the days of the settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -106,13 +106,13 @@ def _metadata(done: Pruned, policy: Policy) -> Mapping[str, Any]:
         "dagster/row_count": len(tables),
         "outcome": _in_words(done),
         "is_complete": done.is_complete,
-        "total_bytes_before": sum(table.total_bytes for table in done.before),
-        "total_bytes": sum(table.total_bytes for table in done.after),
-        "live_bytes_before": sum(table.live_bytes for table in done.before),
-        "live_bytes": sum(table.live_bytes for table in done.after),
+        "tables_mb_before": _mb(table.total_bytes for table in done.before),
+        "tables_mb": _mb(table.total_bytes for table in done.after),
+        "live_mb_before": _mb(table.live_bytes for table in done.before),
+        "live_mb": _mb(table.live_bytes for table in done.after),
         "rows_deleted": sum(done.rows.values()),
         "runs_deleted": done.rows_of("runs"),
-        "file_bytes_deleted": done.file_bytes,
+        "file_mb_deleted": _mb([done.file_bytes]),
         "tables": sample(row for row in tables if row["rows_deleted"] or row["total_bytes"] >= _SHOWN_FROM),
         "deleted": sample({"table": table, "kind": kind, "rows": rows} for (table, kind), rows in kinds),
         **{
@@ -135,6 +135,11 @@ def _metadata(done: Pruned, policy: Policy) -> Mapping[str, Any]:
         "postponed": "; ".join(done.postponed) or "nothing",
         "seconds": done.seconds,
     }
+
+
+def _mb(sizes: Iterable[int]) -> float:
+    """As the storage profile has them, whose size of the database is with PostgreSQL's own catalogue."""
+    return round(sum(sizes) / 1e6, 3)
 
 
 _SHOWN_FROM = 100_000

@@ -195,6 +195,7 @@ def _native_compression(odds: DatabaseProfile) -> StrategyJudgement:
         if compressed
         else "No column holds values that PostgreSQL compresses."
     )
+    found = "and has done so" if compressed else "and finds nothing here that is long enough"
     method = "lz4 could be had, and is faster rather than smaller" if odds.can_lz4 else "lz4 is not built in here"
     return StrategyJudgement(
         name=COMPRESSION,
@@ -204,8 +205,8 @@ def _native_compression(odds: DatabaseProfile) -> StrategyJudgement:
         risk_reason="a setting of a column, which new values follow",
         effort="low",
         verdict="done" if compressed else "not recommended",
-        reason=f"PostgreSQL does by itself what it can (pglz); {method}. What it leaves in short rows needs fewer or "
-        "shorter rows.",
+        reason=f"PostgreSQL compresses by itself (pglz), {found}; {method}. What it leaves in short rows needs fewer "
+        "or shorter rows.",
         saving_bytes=None,
         basis="not measured here",
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from odds_pipeline.metadata import CHANGES, CURRENT, DAGSTER_PRUNING, HISTORY, observations_key
 from odds_pipeline.pruning.policy import Policy
@@ -40,8 +41,14 @@ def test_a_pruning_with_nothing_due_says_so(pipeline: Pipeline):
     told = metadata(result)
     assert told["outcome"] == "nothing is due; 22 tables were looked at"
     assert (told["rows_deleted"], told["runs_deleted"], told["is_complete"]) == (0, 0, True)
-    assert told["total_bytes"] > 0
-    assert told["live_bytes"] > 0
+    with pipeline.dagster_database.connect() as connection:
+        row = connection.execute(
+            "SELECT sum(pg_total_relation_size(oid)) / 1e6 FROM pg_class "
+            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        ).fetchone()
+    assert row is not None
+    assert told["tables_mb"] == pytest.approx(float(row[0]), rel=0.2), "of the tables, without the catalogue"
+    assert told["live_mb"] > 0
 
 
 def test_a_pruning_tells_what_went_by_table_and_kind(pipeline: Pipeline):
@@ -57,7 +64,7 @@ def test_a_pruning_tells_what_went_by_table_and_kind(pipeline: Pipeline):
     assert {"STEP_OUTPUT", "ASSET_CHECK_EVALUATION", "ENGINE_EVENT", "LOGS_CAPTURED"} <= set(deleted)
     assert "ASSET_MATERIALIZATION" not in deleted
     assert told["rows_deleted"] == sum(deleted.values())
-    assert told["file_bytes_deleted"] > 0
+    assert told["file_mb_deleted"] > 0
     (log,) = (row.data for row in told["tables"].records if row.data["table"] == "event_logs")
     assert log["rows_deleted"] == told["rows_deleted"]
     assert 0 < log["live_bytes"] < log["live_bytes_before"]

@@ -54,6 +54,9 @@ def test_hypertables_are_never_measured_and_say_whether_they_could_be_had():
 def test_compression_is_told_by_what_it_does_already():
     judged = _judged(first_generation())[COMPRESSION]
     assert "112 GB take 33.0 GB" in judged.benefit
+    assert (judged.verdict, "and has done so" in judged.reason) == ("done", True)
+    nothing = _judged(empty())[COMPRESSION]
+    assert (nothing.verdict, "nothing here that is long enough" in nothing.reason) == ("not recommended", True)
     assert judged.saving_bytes is None
 
 
