@@ -42,6 +42,14 @@ def in_count(number: float | None) -> str:
     return NOT_KNOWN if number is None else f"{number:,.0f}"
 
 
+def in_rows(number: float, said_by: RowsFrom) -> str:
+    """A count of rows; of a sample no more than it tells: ``≈7,500``, two digits."""
+    if said_by != "sampled" or round(number) < 10:
+        return in_count(number)
+    beyond = len(str(round(number))) - 2
+    return f"≈{in_count(round(number, -beyond))}"
+
+
 def in_days(days: float | None) -> str:
     """A length of time that is given in days: ``40 minutes``, ``9 hours``, ``12 days``, ``3.4 years``."""
     if days is None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odds_pipeline.storage.words import in_bytes, in_count, in_days, in_percent
+from odds_pipeline.storage.words import in_bytes, in_count, in_days, in_percent, in_rows
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,12 @@ def test_lengths_of_time_are_told_in_the_unit_that_fits(days: float | None, word
 
 def test_counts_have_their_thousands_apart():
     assert (in_count(85_408_740), in_count(7.6), in_count(None)) == ("85,408,740", "8", "not known")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "0"), (7, "7"), (12, "≈12"), (7_511, "≈7,500"), (9_960, "≈10,000"), (85_408_740, "≈85,000,000")],
+)
+def test_a_sample_tells_no_more_digits_than_it_knows(number: int, words: str):
+    assert in_rows(number, "sampled") == words
+    assert in_rows(number, "counted") == in_rows(number, "statistics") == in_count(number)

@@ -10,7 +10,7 @@ from odds_pipeline.storage.measured import WINDOWS, Ages, Growth, Repeats, Stora
 from odds_pipeline.storage.opportunities.shapes import is_ours
 from odds_pipeline.storage.report.parts import Facts, Part, Section, Sentences, grid
 from odds_pipeline.storage.report.sizes import table_name
-from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent
+from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent, in_rows
 
 _TABLES_SHOWN = 12
 
@@ -86,7 +86,9 @@ def _age_row(name: str, table: Table, ages: Ages) -> tuple[str, ...]:
         f"{ages.oldest:%Y-%m-%d %H:%M}",
         f"{ages.newest:%Y-%m-%d %H:%M}",
         *(
-            "" if rows is None else f"{in_count(rows)} ({in_percent(rows / table.rows if table.rows else 0)})"
+            ""
+            if rows is None
+            else f"{in_rows(rows, ages.rows_from)} ({in_percent(rows / table.rows if table.rows else 0)})"
             for rows in within
         ),
     )
@@ -99,7 +101,8 @@ def _by_day(aged: list[tuple[str, Table, Ages]]) -> Iterator[Part]:
         yield Sentences("No row is of the 7 days before today.")
         return
     rows = [
-        (name, *(in_count(ages.rows_by_day.get(day, 0)) for day in days)) for name, _, ages in shown[:_TABLES_SHOWN]
+        (name, *(in_rows(ages.rows_by_day.get(day, 0), ages.rows_from) for day in days))
+        for name, _, ages in shown[:_TABLES_SHOWN]
     ]
     sums = (sum(ages.rows_by_day.get(day, 0) * (table.bytes_per_row or 0) for _, table, ages in shown) for day in days)
     rows.append(("bytes of all of them, about", *map(in_bytes, sums)))
@@ -118,8 +121,18 @@ def _turnover_facts(turnover: Turnover) -> Iterator[tuple[str, str]]:
     yield "Of these, seen for the first time", in_count(turnover.first_sightings)
 
 
+_FEWEST_PAIRS = 100
+"""Pairs of rows below which their share is no evidence."""
+
+
 def _repeat_facts(found: Repeats) -> Iterator[tuple[str, str]]:
-    yield f"Rows of {found.table} that say what the row before them said", _of(found.equal, found.pairs)
+    few = f", too few to tell: {in_count(found.firsts)} of the rows looked at have none before them"
+    yield (
+        f"Rows of {found.table} that say what the row before them said",
+        f"{in_count(found.equal)} of {in_count(found.pairs)}{few}"
+        if found.pairs < _FEWEST_PAIRS
+        else _of(found.equal, found.pairs),
+    )
     if found.answers:
         changed = found.answers - found.equal_answers
         yield f"Answers of {found.table} that changed anything", _of(changed, found.answers)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from odds_pipeline.storage.drivers import BESIDE_TABLES, beside_tables
-from odds_pipeline.storage.measured import Column, DatabaseProfile, Kept, StorageProfile, Table
+from odds_pipeline.storage.measured import Column, DatabaseProfile, Kept, RowsFrom, StorageProfile, Table
 from odds_pipeline.storage.opportunities.afterwards import bytes_of_column
 from odds_pipeline.storage.report.parts import Part, Points, Section, Sentences, grid
-from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent, rows_from
+from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent, in_rows, rows_from
 
 _TABLES_SHOWN = 15
 _LEAST_TABLE = 0.005
@@ -186,7 +186,7 @@ def _with_partitions(database: DatabaseProfile, table: Table) -> Iterator[tuple[
 def _size_row(name: str, table: Table, whole: int) -> tuple[str, ...]:
     return _row(
         name,
-        rows_from(table.rows_from),
+        {table.rows_from},
         (table.heap_bytes, table.toast_bytes, table.index_bytes),
         rows=table.rows,
         whole=whole,
@@ -195,18 +195,18 @@ def _size_row(name: str, table: Table, whole: int) -> tuple[str, ...]:
 
 def _sum_row(name: str, tables: Sequence[Table], whole: int) -> tuple[str, ...]:
     sizes = [sum(sizes) for sizes in zip(*((t.heap_bytes, t.toast_bytes, t.index_bytes) for t in tables), strict=True)]
-    who = " and ".join(sorted({rows_from(table.rows_from) for table in tables}))
+    who = {table.rows_from for table in tables}
     return _row(name, who, sizes, rows=sum(table.rows for table in tables), whole=whole)
 
 
-def _row(name: str, who: str, sizes: Sequence[int], *, rows: int, whole: int) -> tuple[str, ...]:
+def _row(name: str, who: Collection[RowsFrom], sizes: Sequence[int], *, rows: int, whole: int) -> tuple[str, ...]:
     size = sum(sizes)
     return (
         name,
-        who,
+        " and ".join(sorted(map(rows_from, who))),
         in_bytes(size),
         in_percent(size / whole if whole else 0),
-        in_count(rows),
+        in_rows(rows, "sampled" if "sampled" in who else "counted"),
         _per_row(size / rows if rows >= _FEW_ROWS or (rows and size >= _FEW_BYTES) else None),
         *(in_bytes(each) if each else "" for each in sizes),
         in_percent(sizes[-1] / size) if size else "",
