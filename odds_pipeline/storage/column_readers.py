@@ -28,6 +28,7 @@ _LONGEST = 160
 def with_readers(connection: Connection, profile: DatabaseProfile) -> DatabaseProfile:
     """The profile with the readers of each column that keeps raw answers; left unknown where they cannot be asked for.
 
+    Of a table without rows nobody is looked for: nothing would be gained.
     Reads the catalogue alone, a few statements for each such column, of which a database has a handful.
     """
     if is_dagsters(profile):
@@ -67,7 +68,7 @@ def mentions(text: str, word: str) -> bool:
 
 
 def _asked(connection: Connection, table: Table) -> Table:
-    if table.kind == "partition":
+    if table.kind == "partition" or (not table.rows and not table.skipped):
         return table
     columns = list(table.columns)
     for place, column in enumerate(columns):

@@ -8,7 +8,7 @@ from odds_pipeline.storage.judged import Level, Plan, StrategyJudgement
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
 from odds_pipeline.storage.opportunities.advice import Advice, own_saving
 from odds_pipeline.storage.opportunities.retain import kept_for, subject_of
-from odds_pipeline.storage.opportunities.shapes import is_dagsters, is_ours
+from odds_pipeline.storage.opportunities.shapes import is_dagsters, is_ours, raw_column
 from odds_pipeline.storage.ranking import RISK, advices
 from odds_pipeline.storage.words import in_bytes, in_percent
 
@@ -47,12 +47,12 @@ def _raw_responses(odds: DatabaseProfile, found: tuple[Advice, ...]) -> Strategy
     if not raw:
         return StrategyJudgement(
             name=RAW,
-            benefit="Nothing: no table keeps an answer as it came.",
+            benefit="Nothing: no table holds an answer as it came.",
             risk="low",
             risk_reason="nothing would change",
             effort="low",
             verdict="done",
-            reason="No column is called raw, and none holds JSON of more than 4 kB a value."
+            reason=_no_raw_answers(odds)
             + (" What answers said is kept as changes, and in compressed observation files." if is_ours(odds) else ""),
             saving_bytes=0,
             basis="sampled",
@@ -71,6 +71,19 @@ def _raw_responses(odds: DatabaseProfile, found: tuple[Advice, ...]) -> Strategy
         saving_bytes=saving,
         basis="sampled",
     )
+
+
+def _no_raw_answers(odds: DatabaseProfile) -> str:
+    empty = [
+        f"{table.name}.{column.name}"
+        for table in odds.whole_tables
+        for column in table.columns
+        if raw_column(table, column)
+    ]
+    if not empty:
+        return "No column is called raw, and none holds JSON of more than 4 kB a value."
+    kept = "; their tables are there for imports of an earlier system" if is_ours(odds) else ""
+    return f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} there, but empty or nearly so{kept}."
 
 
 def _hypertables(odds: DatabaseProfile) -> StrategyJudgement:

@@ -182,3 +182,8 @@ def test_that_a_column_must_be_filled_is_no_reader_but_a_generated_column_is(con
     connection.execute("ALTER TABLE odds_snapshots ADD kind text GENERATED ALWAYS AS (raw_response ->> 'kind') STORED")
     found = column_readers(connection, SNAPSHOTS, "raw_response")
     assert "default value for column kind of table odds_snapshots" in found.parts
+
+
+def test_of_a_table_without_rows_nobody_is_looked_for(connection: Connection):
+    profile = DatabaseProfile("odds", "18.4", is_replica=False, total_bytes=0, tables=(replace(SNAPSHOTS, rows=0),))
+    assert with_readers(connection, profile) == profile

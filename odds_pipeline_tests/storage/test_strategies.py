@@ -8,7 +8,7 @@ import pytest
 
 from odds_pipeline.settings import Settings
 from odds_pipeline.storage.judged import StrategyJudgement
-from odds_pipeline.storage.measured import StorageProfile
+from odds_pipeline.storage.measured import Column, StorageProfile
 from odds_pipeline.storage.plan import plan
 from odds_pipeline.storage.strategies import COMPRESSION, HYPERTABLES, NAMES, NORMALIZATION, RAW, RETENTION, strategies
 from odds_pipeline_tests.storage.hand_profiles import GB, empty, first_generation, ours
@@ -63,6 +63,20 @@ def test_compression_is_told_by_what_it_does_already():
 def test_what_the_plan_needs_is_recommended():
     hard = _judged(first_generation(), Settings(storage_target_gb=1))
     assert {RAW, RETENTION, NORMALIZATION} == {name for name, each in hard.items() if each.verdict == "recommended"}
+
+
+def test_columns_of_raw_answers_that_are_empty_are_named_as_such():
+    odds = ours().databases[0]
+    tables = tuple(
+        replace(each, columns=(Column("raw_response", "jsonb", 0, 0.0, raw_bytes=0),))
+        if each.name == "competitor_odds_snapshots"
+        else each
+        for each in odds.tables
+    )
+    judged = _judged(replace(ours(), databases=(replace(odds, tables=tables),)))[RAW]
+    assert judged.verdict == "done"
+    assert "competitor_odds_snapshots.raw_response is there, but empty" in judged.reason
+    assert "imports of an earlier system" in judged.reason
 
 
 def _judged(profile: StorageProfile, settings: Settings | None = None) -> dict[str, StrategyJudgement]:

@@ -161,7 +161,7 @@ def _not_compared(profile: StorageProfile) -> str:
     elif any(is_ours(database) for database in profile.databases):
         why = "it is told by the cycles' own numbers, once the first of them is an hour old, over the last 7 days"
     else:
-        why = "it is told by the numbers of cycles, and there are none here"
+        why = "it is told by the numbers of cycles that this pipeline ran, and it ran none here"
     return f"Not compared with storing whole snapshots: {why}."
 
 

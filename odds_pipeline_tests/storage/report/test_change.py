@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from odds_pipeline.settings import Settings
-from odds_pipeline.storage.measured import StorageProfile
+from odds_pipeline.storage.measured import Repeats, StorageProfile
 from odds_pipeline.storage.projection import projection
 from odds_pipeline.storage.report.change import change_section, growth_sentence
 from odds_pipeline.storage.text import text
@@ -31,6 +31,14 @@ def test_why_there_is_no_comparison_with_snapshots_is_told():
 def test_why_growth_per_event_is_not_known_is_told():
     assert "Growth per event and day not known, because growth is not" in changed(replace(ours(), growth=None))
     assert "Growth per event and day not known: nothing tells how many events" in changed(first_generation())
+
+
+def test_few_rows_with_one_before_them_are_no_evidence_of_repeats():
+    odds = ours().databases[0]
+    young = replace(odds, repeats=(Repeats("odds_history", 6, 0, 0, 0, firsts=58),))
+    told = changed(replace(ours(), databases=(young,)))
+    assert "0 of 6, too few to tell: 58 of the rows looked at have none before them" in told
+    assert "0 of 5,000: " in changed(ours())
 
 
 def test_what_growth_takes_is_told():
