@@ -67,6 +67,8 @@ class Column:
     """Different values per row, by PostgreSQL's statistics; None when it has none."""
     average_elements: float | None = None
     """Of a JSON column that holds lists: items per value."""
+    item_keys: tuple[tuple[str, ...], ...] = ()
+    """Of a column of outcomes: the sets of keys that items of the lists looked at have; empty: none was looked at."""
     out_of_line_bytes: int = 0
     """Of the bytes, those that lie in TOAST, without what is stored there beside values."""
     readers: ColumnReaders | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from odds_pipeline.storage.measured import Column, DatabaseProfile, Table
 from odds_pipeline.storage.opportunities.advice import Advice, advise, called
@@ -14,6 +14,8 @@ from odds_pipeline.storage.words import in_bytes, in_count
 OUTCOMES = "outcomes"
 """JSON columns of this name hold lists of outcomes: a name, a price and whether it is active."""
 
+_PACKED_KEYS = ("is_active", "name", "odds")
+_SHOWN = 3
 _ARRAY_HEADER = 21
 """Bytes of a short array of integers before its elements."""
 _INTEGER = 4
@@ -37,6 +39,7 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
             continue
         values = table.rows * (1 - column.null_share)
         size = int(values * (_ARRAY_HEADER + _INTEGER * (1 + column.average_elements)))
+        others = [keys for keys in column.item_keys if keys != _PACKED_KEYS]
         yield advise(
             profile,
             _narrower(profile, table, column, size),
@@ -52,7 +55,8 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
             risk="high",
             risk_reason="everything that reads or writes the column must be changed at the same moment; the table is "
             "locked while it is rewritten, and the copy needs room beside it",
-            statement=_pack_outcomes(table, column),
+            statement=_otherwise(others) if others else _pack_outcomes(table, column),
+            is_sql=not others,
         )
 
 
@@ -112,6 +116,15 @@ def _pack_outcomes(table: Table, column: Column) -> str:
         table=relation(table),
         column=name(column.name),
         sets=name(table.schema, _beside(table, "outcome_names")),
+    )
+
+
+def _otherwise(others: Sequence[tuple[str, ...]]) -> str:
+    found = "; ".join(f"({', '.join(keys)})" for keys in others[:_SHOWN])
+    return (
+        "No statement is given, for one that fits would lose what it does not know: besides or instead of a name, odds "
+        f"and is_active, outcomes here have {found}. Keep the names once, with whatever else does not change, and "
+        "prices as integers by their places."
     )
 
 
