@@ -195,7 +195,7 @@ def _size_row(name: str, table: Table, whole: int) -> tuple[str, ...]:
 
 def _sum_row(name: str, tables: Sequence[Table], whole: int) -> tuple[str, ...]:
     sizes = [sum(sizes) for sizes in zip(*((t.heap_bytes, t.toast_bytes, t.index_bytes) for t in tables), strict=True)]
-    who = tuple(dict.fromkeys(table.rows_from for table in tables))
+    who: set[RowsFrom] = {table.rows_from for table in tables}
     return _row(name, who, sizes, rows=sum(table.rows for table in tables), whole=whole)
 
 
