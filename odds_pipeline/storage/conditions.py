@@ -25,6 +25,8 @@ State = Literal["holds", "nearly", "gone", "unknown"]
 
 EVERYTHING = "everything"
 """The subject of what is about all databases and the archive together."""
+FULL = "everything, at once"
+"""That of a disk that is full already."""
 
 _GROWTH_KNOWN_AFTER = timedelta(days=1)
 """Less than a day of samples has not seen what every day does."""
@@ -81,6 +83,7 @@ def judge_conditions(
     return (
         _growth(profile, pair, settings),
         _size_limit(profile, judgement, settings),
+        _disk_full(profile, judgement, settings),
         _disk_filling(profile, judgement, settings),
         _missing_partition(profile, upkeep),
         _retention_not_run(profile, upkeep, settings, now),
@@ -126,14 +129,27 @@ def _size_limit(profile: StorageProfile, judgement: Judgement, settings: Setting
     return Verdict("size_limit", EVERYTHING, "nearly" if total > (1 - _CLEAR) * limit else "gone", message, total)
 
 
+def _disk_full(profile: StorageProfile, judgement: Judgement, settings: Settings) -> Verdict:
+    """Told by sizes alone: it ends when there is room again, also while growth is not known."""
+    total, size = profile.total_bytes, 1e9 * settings.disk_gb
+    message = (
+        f"The disk of {in_bytes(size)} (ODDS_DISK_GB) is full: everything takes {in_bytes(total)}, most of it "
+        f"{_largest(profile)}. {_advice(judgement, 'take a larger disk and say so in ODDS_DISK_GB')}"
+    )
+    if total >= size:
+        return Verdict("disk_filling", FULL, "holds", message, total)
+    if profile.unmeasured:
+        return Verdict("disk_filling", FULL, "unknown", _incomplete(profile), total)
+    return Verdict("disk_filling", FULL, "nearly" if total > (1 - _CLEAR) * size else "gone", message, total)
+
+
 def _disk_filling(profile: StorageProfile, judgement: Judgement, settings: Settings) -> Verdict:
-    """A disk that is full already is so whatever growth says, and nearly so while nothing is growing."""
+    """A disk that is full already is ``_disk_full``, and fills up no more."""
     total, growth, days = profile.total_bytes, profile.growth, judgement.projection.days_until_full
     disk = f"The disk of {in_bytes(1e9 * settings.disk_gb)} (ODDS_DISK_GB) is full"
     advice = _advice(judgement, "take a larger disk and say so in ODDS_DISK_GB")
     if total >= 1e9 * settings.disk_gb:
-        message = f"{disk}: everything takes {in_bytes(total)}, most of it {_largest(profile)}. {advice}"
-        return Verdict("disk_filling", EVERYTHING, "holds", message, total)
+        return Verdict("disk_filling", EVERYTHING, "nearly", f"{disk}. {advice}", total)
     if growth is None or growth.said_by != "samples" or growth.until - growth.since < _GROWTH_KNOWN_AFTER:
         why = "how fast everything grows is not known before there is a day of samples"
         return Verdict("disk_filling", EVERYTHING, "unknown", why, total)

@@ -139,3 +139,14 @@ def test_a_pause_leaves_an_alert_about_growth_to_the_next_profile_after_it(stora
     storage.maintain(NOON + 4 * DAY)
     assert alert in storage.look(NOON + 4 * DAY, 20 * GB).open
     assert "growth" in types(storage.look(NOON + 4 * DAY + HOUR, 20 * GB).ended)
+
+
+def test_a_full_disk_ends_when_there_is_room_again_also_while_growth_is_not_known(database: Database) -> None:
+    small, large = (Storage(database, Settings(disk_gb=size)) for size in (2, 75))
+    small.maintain(NOON)
+    opened = small.look(NOON, 3 * GB, dagster=0).opened
+    assert types(opened) == ["disk_filling"]
+    reviewed = large.look(NOON + HOUR, 3 * GB, dagster=0)
+    assert "disk_filling" in reviewed.unknown
+    assert [each.id for each in reviewed.ended] == [each.id for each in opened]
+    assert types(reviewed.open) == []
