@@ -33,6 +33,9 @@ class Index:
     is_constraint: bool
     """Whether a primary key or another constraint needs it."""
     scans: int | None = None
+    is_valid: bool = True
+    """Not so: no question is answered by it, for making it was broken off or is not over."""
+    is_being_made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,8 @@ class DatabaseProfile:
     """Partitions stand behind their parents."""
     repeats: tuple[Repeats, ...] = ()
     wal: Wal | None = None
+    scans_since: datetime | None = None
+    """Since when the use of this database's indexes is counted; None where it is not known."""
     extensions: Mapping[str, bool] | None = None
     """Extensions that the server offers: name to whether this database has it."""
     can_lz4: bool = False

@@ -50,6 +50,7 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
             total_bytes=server.total_bytes if schema is None else _of_tables(tables),
             tables=tables,
             wal=server.wal,
+            scans_since=server.scans_since,
             extensions=server.extensions,
             can_lz4=server.can_lz4,
             events_a_day=events_a_day(connection, tables, now=now),

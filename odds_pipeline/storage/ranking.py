@@ -6,7 +6,7 @@ from datetime import datetime
 
 from odds_pipeline.storage.judged import Level, Opportunity
 from odds_pipeline.storage.measured import DatabaseProfile, Kept, StorageProfile
-from odds_pipeline.storage.opportunities import compress, eliminate, normalize, partition, retain
+from odds_pipeline.storage.opportunities import compress, eliminate, indexes, normalize, partition, retain
 from odds_pipeline.storage.opportunities.advice import Advice, is_worth_it
 
 EFFORT: dict[Level, float] = {"low": 1, "medium": 3, "high": 10}
@@ -21,7 +21,7 @@ def advices(profile: DatabaseProfile, now: datetime, policies: tuple[Kept, ...] 
     found = (
         *eliminate.raw_answers(profile),
         *eliminate.repeating_rows(profile),
-        *eliminate.useless_indexes(profile, now),
+        *indexes.useless_indexes(profile, now),
         *eliminate.empty_room(profile),
         *compress.other_compression(profile),
         *normalize.outcomes_as_arrays(profile),

@@ -51,6 +51,9 @@ class IndexRelation:
     scans: int | None
     parent: int | None
     bytes: int
+    is_valid: bool
+    is_being_made: bool
+    """By a session that this account may see."""
     definition: str = ""
 
 
@@ -161,8 +164,8 @@ def _relation(row: tuple[Any, ...]) -> Relation:
 
 
 def _index(row: tuple[Any, ...]) -> IndexRelation:
-    oid, name, columns, is_unique, is_constraint, is_tree, scans, parent, size = row
-    return IndexRelation(oid, name, tuple(columns), is_unique, is_constraint, is_tree, scans, parent, size)
+    oid, name, columns, *others = row
+    return IndexRelation(oid, name, tuple(columns), *others)
 
 
 def _grouped(connection: Connection, query: LiteralString, oids: list[int]) -> dict[int, list[tuple[Any, ...]]]:
@@ -241,7 +244,9 @@ _INDEXES = """
                OR EXISTS (SELECT FROM pg_constraint WHERE pg_constraint.conindid = index.indexrelid),
            method.amname = 'btree' AND index.indpred IS NULL AND index.indisvalid,
            pg_stat_get_numscans(index.indexrelid), link.inhparent::bigint,
-           greatest(class.relpages, 0)::bigint * current_setting('block_size')::bigint
+           greatest(class.relpages, 0)::bigint * current_setting('block_size')::bigint,
+           index.indisvalid,
+           EXISTS (SELECT FROM pg_stat_progress_create_index AS making WHERE making.index_relid = index.indexrelid)
     FROM pg_index AS index
     JOIN pg_class AS class ON class.oid = index.indexrelid
     JOIN pg_am AS method ON method.oid = class.relam

@@ -134,7 +134,10 @@ def _places(connection: Connection, table: sql.Composable, column: str, count: i
 def _is_indexed(profile: DatabaseProfile, table: Table, *columns: str) -> bool:
     """Whether rows can be found by one of these columns: an index of each part of the table begins with it."""
     parts = profile.partitions_of(table.name) if table.kind == "partitioned" else (table,)
-    return all(any(index.columns[:1] == (column,) for index in part.indexes for column in columns) for part in parts)
+    return all(
+        any(index.is_valid and index.columns[:1] == (column,) for index in part.indexes for column in columns)
+        for part in parts
+    )
 
 
 def _rows_of(states: States, answers: Answers, answer_id: str) -> sql.Composable:

@@ -264,6 +264,8 @@ def _indexes(relation: Relation, parts: Sequence[_Part], family: _Family) -> tup
             is_unique=index.is_unique,
             is_constraint=index.is_constraint,
             scans=scans_of.get(index.oid, 0),
+            is_valid=index.is_valid,
+            is_being_made=index.is_being_made,
         )
         for index in relation.indexes
     )

@@ -16,9 +16,8 @@ from odds_pipeline.storage.measured import (
     Kept,
     StorageProfile,
     Table,
-    Wal,
 )
-from odds_pipeline.storage.opportunities import eliminate, retain
+from odds_pipeline.storage.opportunities import indexes, retain
 from odds_pipeline.storage.ranking import opportunities, worth
 from odds_pipeline_tests.storage.hand_profiles import (
     GB,
@@ -70,16 +69,17 @@ def test_what_saves_less_than_a_hundredth_and_ten_megabytes_is_not_listed():
 
 
 def test_an_index_is_unused_only_when_the_server_has_counted_long_enough():
-    bets = table("bets", 10, GB, (index("bets", "a", size=50 * MB, scans=0),))
+    bets = table("bets", 10, GB, (index("bets", "a", size=50 * MB, scans=0), index("bets", "b", size=MB)))
     assert _ids(_with(bets, of=2 * GB, counted=timedelta(days=8))) == ["eliminate:bets.ix_bets_a"]
     assert _ids(_with(bets, of=2 * GB, counted=timedelta(days=6))) == []
     assert _ids(_with(bets, of=2 * GB, counted=None)) == []
 
 
 def test_unused_indexes_of_constraints_of_unique_ones_of_replicas_and_of_dagster_stay():
-    key = table("bets", 10, GB, (index("bets", "a", size=50 * MB, constraint=True, scans=0),))
-    unique = table("bets", 10, GB, (replace(index("bets", "a", size=50 * MB, scans=0), is_unique=True),))
-    unused = table("bets", 10, GB, (index("bets", "a", size=50 * MB, scans=0),))
+    used, plain = index("bets", "b", size=MB), index("bets", "a", size=50 * MB, scans=0)
+    key = table("bets", 10, GB, (index("bets", "a", size=50 * MB, constraint=True, scans=0), used))
+    unique = table("bets", 10, GB, (replace(plain, is_unique=True), used))
+    unused = table("bets", 10, GB, (plain, used))
     counted = timedelta(days=30)
     assert _ids(_with(key, of=2 * GB, counted=counted)) == []
     assert _ids(_with(unique, of=2 * GB, counted=counted)) == []
@@ -114,8 +114,8 @@ def test_an_index_that_does_the_work_of_a_redundant_one_is_not_called_unused():
     equal = tuple(replace(_index(each, "(a)"), scans=0) for each in ("one", "another"))
     database = _with(table("bets", 10, GB, equal), of=2 * GB, counted=timedelta(days=8))
     assert _ids(database) == ["eliminate:bets.one"]
-    left = next(eliminate.useless_indexes(database, NOW)).afterwards
-    assert list(eliminate.useless_indexes(left, NOW)) == []
+    left = next(indexes.useless_indexes(database, NOW)).afterwards
+    assert list(indexes.useless_indexes(left, NOW)) == []
 
 
 def test_room_is_given_back_when_much_is_empty_but_what_updates_work_in_is_left():
@@ -231,8 +231,8 @@ def _with(
     name: str = "other",
     can_lz4: bool = False,
 ) -> DatabaseProfile:
-    wal = None if counted is None else Wal(0, NOW - counted)
-    return DatabaseProfile(name, "18.4", is_replica, of, (found,), wal=wal, can_lz4=can_lz4)
+    since = None if counted is None else NOW - counted
+    return DatabaseProfile(name, "18.4", is_replica, of, (found,), scans_since=since, can_lz4=can_lz4)
 
 
 def _profile(database: DatabaseProfile) -> StorageProfile:

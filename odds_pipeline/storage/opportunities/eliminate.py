@@ -1,20 +1,17 @@
-"""The family eliminate: raw answers that nobody reads, repeating rows, indexes that nobody uses, empty room."""
+"""The family eliminate: raw answers that nobody reads, repeating rows, empty room; indexes stand in ``indexes``."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
 from odds_pipeline.storage.judged import Level
-from odds_pipeline.storage.measured import Column, ColumnReaders, DatabaseProfile, Index, Table
+from odds_pipeline.storage.measured import Column, ColumnReaders, DatabaseProfile, Table
 from odds_pipeline.storage.opportunities.advice import Advice, advise, called
 from odds_pipeline.storage.opportunities.afterwards import (
     compact,
     with_share,
     with_table,
     without_column,
-    without_index,
     without_repeats,
 )
 from odds_pipeline.storage.opportunities.market_level import keep_changes, says_what_is_gone
@@ -31,8 +28,6 @@ from odds_pipeline.storage.words import in_bytes, in_count, in_percent
 
 LEAST_BLOAT = 0.3
 """Share of heap and TOAST that is empty from which on a rewrite is advised: what is less comes back by itself."""
-SCANS_COUNTED_FOR = timedelta(days=7)
-"""How long the server must have counted before an index without scans is called unused."""
 
 _NAMED = 5
 _REWRITES = "the table is locked while it is rewritten, and the copy needs room beside it; cannot be undone"
@@ -89,25 +84,6 @@ def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
             "line, and write no other from then on.",
             is_sql=states is not None,
         )
-
-
-def useless_indexes(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
-    """Indexes that are not needed: saving is their size. Not told of Dagster's database, whose schema is its own."""
-    if is_dagsters(profile):
-        return
-    for table in profile.whole_tables:
-        redundant = {index.name: other for index in table.indexes if (other := _made_redundant_by(index, table))}
-        for index in table.indexes:
-            other = redundant.get(index.name)
-            if other:
-                evidence = f"Whatever {index.name} ({in_bytes(index.bytes)}) answers, {other.name} answers too: "
-                evidence += f"{_keys(other)} begins with {_keys(index)}."
-                yield _drop_index(profile, table, index, evidence, "low", "another index does its work", other)
-            elif _is_unused(index, profile, now) and index not in redundant.values():
-                since = f"{profile.wal.since:%Y-%m-%d}" if profile.wal else ""
-                evidence = f"Not used once since {since}, as far as the server counts; {in_bytes(index.bytes)}."
-                reason = "a rare question may need it; keep its definition"
-                yield _drop_index(profile, table, index, evidence, "medium", reason)
 
 
 def empty_room(profile: DatabaseProfile) -> Iterator[Advice]:
@@ -216,58 +192,3 @@ def _read_by(readers: ColumnReaders | None) -> str:
 
 def _some(who: tuple[str, ...]) -> str:
     return ", ".join(who[:_NAMED]) + (f" and {len(who) - _NAMED} more" if len(who) > _NAMED else "")
-
-
-def _drop_index(
-    profile: DatabaseProfile,
-    table: Table,
-    index: Index,
-    evidence: str,
-    risk: Level,
-    reason: str,
-    instead: Index | None = None,
-) -> Advice:
-    concurrently = "DROP INDEX CONCURRENTLY {index};" if table.kind == "table" else "DROP INDEX {index};"
-    return advise(
-        profile,
-        with_table(profile, table, lambda each: without_index(each, index.name, instead=instead)),
-        kind="index",
-        family="eliminate",
-        subject=f"{called(profile, table)}.{index.name}",
-        title=f"Drop the index {index.name} of {table.name}",
-        tables=(table,),
-        evidence=evidence,
-        effort="low",
-        risk=risk,
-        risk_reason=reason,
-        statement=text(concurrently, index=name(table.schema, index.name)),
-        basis="statistics",
-    )
-
-
-def _is_unused(index: Index, profile: DatabaseProfile, now: datetime) -> bool:
-    """A replica counts its own reads alone; uniqueness is used by every write, whatever the scans say."""
-    counted = profile.wal is not None and now - profile.wal.since >= SCANS_COUNTED_FOR
-    return index.scans == 0 and counted and not (index.is_constraint or index.is_unique or profile.is_replica)
-
-
-def _made_redundant_by(index: Index, table: Table) -> Index | None:
-    """Another plain b-tree that begins with the same keys; of two that are the same, the later name goes."""
-    if index.is_constraint or index.is_unique or not (keys := _keys(index)):
-        return None
-    for other in table.indexes:
-        theirs = _keys(other)
-        if other.name == index.name or theirs is None:
-            continue
-        if theirs.startswith(f"{keys}, "):
-            return other
-        if theirs == keys and (other.is_constraint or other.is_unique or other.name < index.name):
-            return other
-    return None
-
-
-def _keys(index: Index) -> str | None:
-    """The keys of a plain b-tree as its definition has them; None of one with a condition, included columns etc."""
-    found = re.search(r" USING btree \((.*)\)$", index.definition, re.DOTALL)
-    is_plain = not re.search(r"\) (INCLUDE|WHERE|WITH|NULLS) ", index.definition)
-    return found.group(1) if found and is_plain else None

@@ -14,7 +14,8 @@ from psycopg import sql
 from odds_pipeline.database.engine import Database
 from odds_pipeline.storage.measured import DatabaseProfile
 from odds_pipeline.storage.opportunities.advice import Advice
-from odds_pipeline.storage.opportunities.eliminate import empty_room, raw_answers, repeating_rows, useless_indexes
+from odds_pipeline.storage.opportunities.eliminate import empty_room, raw_answers, repeating_rows
+from odds_pipeline.storage.opportunities.indexes import useless_indexes
 from odds_pipeline.storage.opportunities.normalize import outcomes_as_arrays, words_as_numbers
 from odds_pipeline.storage.opportunities.retain import old_rows
 from odds_pipeline_tests.storage.opportunities.whole_answers import (
