@@ -8,6 +8,7 @@ import dagster as dg
 from odds_pipeline.clock import Clock
 from odds_pipeline.jobs import storage_profile
 from odds_pipeline.metadata import STORAGE_PROFILE
+from odds_pipeline.sensors.ahead import is_ahead
 from odds_pipeline.sensors.unfinished import unfinished_runs
 from odds_pipeline.settings import Settings
 
@@ -16,12 +17,13 @@ def why_not(moments: Sequence[datetime], *, now: datetime, interval: timedelta) 
     """Why no profile is to be launched now; None when one is.
 
     ``moments``: of the newest materialization and of the newest launch, whatever became of it, so that a profile that
-    fails is not launched over and over.
+    fails is not launched over and over. One that is ahead does not count.
     """
-    if not moments or now >= max(moments) + interval:
+    last = max((moment for moment in moments if not is_ahead(moment, now)), default=None)
+    if last is None or now >= last + interval:
         return None
     minutes = interval / timedelta(minutes=1)
-    return f"due at {max(moments) + interval:%H:%M:%S} UTC, {minutes:g} min after the last one"
+    return f"due at {last + interval:%H:%M:%S} UTC, {minutes:g} min after the last one"
 
 
 @dg.sensor(

@@ -7,6 +7,7 @@ import dagster as dg
 from odds_pipeline.clock import Clock
 from odds_pipeline.jobs import dagster_pruning
 from odds_pipeline.metadata import DAGSTER_PRUNING
+from odds_pipeline.sensors.ahead import is_ahead
 from odds_pipeline.sensors.unfinished import unfinished_runs
 from odds_pipeline.settings import Settings
 
@@ -31,37 +32,42 @@ def pruning_due(
     """At most one run at once. No ``run_key``: Dagster would never try again what has failed."""
     if unfinished_runs(context.instance, dagster_pruning.name):
         return dg.SkipReason("a pruning is under way")
+    now = clock.now()
     waits = [
         wait
         for wait in (
-            _after_pruning(context.instance, settings.dagster_prune_interval),
-            _after_launch(context.instance, settings.dagster_prune_interval),
+            _after_pruning(context.instance, settings.dagster_prune_interval, now),
+            _after_launch(context.instance, settings.dagster_prune_interval, now),
         )
         if wait is not None
     ]
     if waits:
         due, why = max(waits)
-        if clock.now() < due:
+        if now < due:
             return dg.SkipReason(f"the next pruning is due at {due:%H:%M:%S} UTC: {why}")
     return dg.RunRequest()
 
 
-def _after_pruning(instance: dg.DagsterInstance, interval: timedelta) -> tuple[datetime, str] | None:
+def _after_pruning(instance: dg.DagsterInstance, interval: timedelta, now: datetime) -> tuple[datetime, str] | None:
     """When the next is due after the newest one, whoever made it."""
     records = instance.fetch_materializations(DAGSTER_PRUNING, limit=1).records
     if not records or (materialization := records[0].asset_materialization) is None:
         return None
     pruned_at = datetime.fromtimestamp(records[0].timestamp, UTC)
+    if is_ahead(pruned_at, now):
+        return None
     is_complete = materialization.metadata.get("is_complete")  # missing in one that was reported by hand
     if is_complete is not None and is_complete.value:
         return pruned_at + interval, f"the last one was at {pruned_at:%H:%M:%S} UTC"
     return pruned_at + min(_GO_ON_AFTER, interval), f"the last one, at {pruned_at:%H:%M:%S} UTC, left something over"
 
 
-def _after_launch(instance: dg.DagsterInstance, interval: timedelta) -> tuple[datetime, str] | None:
+def _after_launch(instance: dg.DagsterInstance, interval: timedelta, now: datetime) -> tuple[datetime, str] | None:
     """When the next is due after the newest launch, if that failed."""
     newest = instance.get_run_records(dg.RunsFilter(job_name=dagster_pruning.name), limit=1)
     if not newest or newest[0].dagster_run.is_success:
         return None
     launched_at = newest[0].create_timestamp
+    if is_ahead(launched_at, now):
+        return None
     return launched_at + min(_AGAIN_AFTER, interval), f"the run of {launched_at:%H:%M:%S} UTC failed"

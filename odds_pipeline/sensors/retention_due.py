@@ -8,6 +8,7 @@ from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.days.retention import last_run
 from odds_pipeline.jobs import retention
+from odds_pipeline.sensors.ahead import is_ahead
 from odds_pipeline.sensors.unfinished import unfinished_runs
 from odds_pipeline.settings import Settings
 
@@ -33,7 +34,7 @@ def retention_due(
     if unfinished_runs(context.instance, retention.name):
         return dg.SkipReason("a run of retention is under way")
     last = last_run(database)
-    if last is None or last.started_at.date() < today:
+    if last is None or is_ahead(last.started_at, now) or last.started_at.date() < today:
         return dg.RunRequest()
     if last.status == "completed":
         return dg.SkipReason(f"today's run began at {last.started_at:%H:%M:%S} UTC; the next is due after midnight")

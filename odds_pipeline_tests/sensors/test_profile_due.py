@@ -51,3 +51,9 @@ def test_two_profiles_are_never_launched_at_once(pipeline: Pipeline):
     job = pipeline.definitions.resolve_job_def("storage_profile")
     pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert skip_reason(pipeline.tick("profile_due")) == "a profile is under way"
+
+
+def test_what_a_clock_that_was_ahead_has_stamped_stops_no_profile():
+    assert why_not([NOON + timedelta(days=400)], now=NOON, interval=HOUR) is None
+    waiting = why_not([NOON + timedelta(days=400), NOON - MINUTE], now=NOON, interval=HOUR)
+    assert waiting == "due at 12:59:00 UTC, 60 min after the last one"

@@ -57,3 +57,11 @@ def test_two_runs_are_never_launched_at_once(pipeline: Pipeline):
     job = pipeline.definitions.resolve_job_def("dagster_pruning")
     pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert skip_reason(pipeline.tick("pruning_due")) == "a pruning is under way"
+
+
+def test_what_a_clock_that_was_ahead_has_stamped_stops_no_pruning(pipeline: Pipeline):
+    pruned(pipeline)
+    job = pipeline.definitions.resolve_job_def("dagster_pruning")
+    pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE)
+    pipeline.clock.advance(-timedelta(days=400))
+    assert pipeline.tick("pruning_due").run_requests

@@ -38,3 +38,9 @@ def test_two_runs_are_never_launched_at_once(pipeline: Pipeline):
     job = pipeline.definitions.resolve_job_def("retention")
     pipeline.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert skip_reason(pipeline.tick("retention_due")) == "a run of retention is under way"
+
+
+def test_what_a_clock_that_was_ahead_has_stamped_stops_no_retention(pipeline: Pipeline):
+    assert pipeline.job("retention").success
+    pipeline.clock.advance(-timedelta(days=400))
+    assert pipeline.tick("retention_due").run_requests
