@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from odds_pipeline.storage.measured import ColumnReaders, DatabaseProfile, Table
-from odds_pipeline.storage.opportunities.shapes import is_dagsters, raw_column
+from odds_pipeline.storage.opportunities.shapes import document_column, is_dagsters, raw_column
 from odds_pipeline.storage.opportunities.statements import name
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -44,8 +44,11 @@ def column_readers(connection: Connection, table: Table, column: str) -> ColumnR
     wanted = {"schema": table.schema, "table": table.name, "column": column}
     dependents = connection.execute(_DEPENDENTS, wanted)
     by_kind: dict[str, set[str]] = {"view": set(), "function": set(), "part": set()}
-    for kind, described in dependents.fetchall():
+    blockers: set[str] = set()
+    for kind, described, must_go in dependents.fetchall():
         by_kind[kind].add(described)
+        if kind == "part" and must_go:
+            blockers.add(described)
     texts = connection.execute(_FUNCTIONS, wanted)
     mentioning = {
         described
@@ -59,6 +62,7 @@ def column_readers(connection: Connection, table: Table, column: str) -> ColumnR
         parts=tuple(sorted(by_kind["part"])),
         statements=_statements(connection, table, column),
         source=None,
+        blockers=tuple(sorted(blockers)),
     )
 
 
@@ -72,7 +76,7 @@ def _asked(connection: Connection, table: Table) -> Table:
         return table
     columns = list(table.columns)
     for place, column in enumerate(columns):
-        if raw_column(table, column):
+        if raw_column(table, column) or document_column(table, column):
             try:
                 columns[place] = replace(column, readers=column_readers(connection, table, column.name))
             except psycopg.Error:
@@ -132,11 +136,12 @@ _PLACES = sql.SQL("""
 #: The column's own default depends on it, too, and NOT NULL where that is a constraint: they are no readers.
 _DEPENDENTS = sql.SQL("""
     {places}
-    SELECT DISTINCT
+    SELECT
         CASE depend.classid
             WHEN 'pg_rewrite'::regclass THEN 'view' WHEN 'pg_proc'::regclass THEN 'function' ELSE 'part'
         END,
-        coalesce(view.oid::regclass::text, pg_describe_object(depend.classid, depend.objid, depend.objsubid))
+        coalesce(view.oid::regclass::text, pg_describe_object(depend.classid, depend.objid, depend.objsubid)),
+        bool_or(depend.deptype = 'n' OR depend.classid = 'pg_attrdef'::regclass)
     FROM places
     JOIN pg_depend AS depend ON depend.refclassid = 'pg_class'::regclass
         AND depend.refobjid = places.attrelid AND depend.refobjsubid = places.attnum
@@ -148,6 +153,7 @@ _DEPENDENTS = sql.SQL("""
         SELECT FROM pg_constraint AS required
         WHERE depend.classid = 'pg_constraint'::regclass AND required.oid = depend.objid AND required.contype = 'n'
     )
+    GROUP BY 1, 2
 """).format(places=_PLACES)
 
 _FUNCTIONS = sql.SQL("""

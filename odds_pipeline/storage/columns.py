@@ -80,6 +80,8 @@ def columns_of(seen: Seen, read: Mapping[str, Read]) -> tuple[Column, ...]:
                 distinct_share=None if distinct is None or rows == 0 else _share(distinct, rows),
                 average_elements=known.items / known.lists if known and known.lists else None,
                 out_of_line_bytes=out_of_line_bytes,
+                is_generated=each.is_generated,
+                dependents=seen.relation.dependents.get(each.name, ()),
             )
         )
     return tuple(sorted(columns, key=lambda column: (not column.is_json, -column.bytes)))
@@ -115,6 +117,8 @@ def columns_together(
                 distinct_share=None if distinct is None or rows == 0 else _share(distinct, all_rows),
                 average_elements=sum(count * mean for count, mean in listed) / held if held else None,
                 out_of_line_bytes=round(scale * sum(column.out_of_line_bytes for _, column in found)),
+                is_generated=each.is_generated,
+                dependents=parent.dependents.get(each.name, ()),
             )
         )
     return tuple(sorted(columns, key=lambda column: (not column.is_json, -column.bytes)))
@@ -150,13 +154,13 @@ def _read(connection: Connection, part: Seen, columns: Sequence[Attribute], coun
             return {}
         return _read(connection, part, columns, count // 8 or 1)
     assert row is not None
-    return {each.name: list(row[4 * n : 4 * n + 4]) for n, each in enumerate(columns)}
+    return {each.name: row[0][4 * n : 4 * n + 4] for n, each in enumerate(columns)}
 
 
 def _query(
     relation: Relation, columns: Sequence[Attribute], pages: Sequence[tuple[int, int]], rows: int
 ) -> sql.Composed:
-    """One row: of each column bytes stored, bytes uncompressed, lists, items; of at most ``rows`` rows of each page.
+    """One array: of each column bytes stored, bytes uncompressed, lists, items; of at most ``rows`` rows of each page.
 
     ``pages``: number of the page and its rows, all of which those that are looked at stand for.
     """
@@ -175,7 +179,7 @@ def _query(
         ]
     return sql.SQL(
         """
-        SELECT {outer} FROM unnest({pages}::bigint[], {weights}::float8[]) AS page(number, weight)
+        SELECT ARRAY[{outer}]::float8[] FROM unnest({pages}::bigint[], {weights}::float8[]) AS page(number, weight)
         CROSS JOIN LATERAL (SELECT {inner} FROM ONLY {table} WHERE {on_page} LIMIT {rows}) AS looked_at
         """
     ).format(

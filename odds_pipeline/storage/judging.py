@@ -17,7 +17,7 @@ def judge(profile: StorageProfile, settings: Settings) -> Judgement:
     chosen = plan(profile, settings)
     return Judgement(
         drivers=drivers(profile),
-        opportunities=opportunities(profile),
+        opportunities=opportunities(profile, lacks_room=not (chosen.meets_target and chosen.fits_disk)),
         strategies=strategies(profile, chosen),
         plan=chosen,
         projection=projection(profile, settings),

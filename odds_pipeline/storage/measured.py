@@ -53,6 +53,8 @@ class ColumnReaders:
     """Statements that mention both, by pg_stat_statements; None: cannot be known, it is not there or not readable."""
     source: tuple[str, ...] | None
     """``file:line`` of a word search in a folder of source; None: no folder was given."""
+    blockers: tuple[str, ...] = ()
+    """Of the parts, those that must be dropped before the column can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ class Column:
     """Of a column of outcomes: the sets of keys that items of the lists looked at have; empty: none was looked at."""
     out_of_line_bytes: int = 0
     """Of the bytes, those that lie in TOAST, without what is stored there beside values."""
+    is_generated: bool = False
+    """Reckoned from other columns, so that nothing can be written to it."""
+    dependents: tuple[str, ...] = ()
+    """What stands in the way of another type: checks, foreign keys, generated columns, views, policies, triggers."""
     readers: ColumnReaders | None = None
     """Told of columns that might be done without; None: not asked."""
 
@@ -104,17 +110,22 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: an ordinary one, a partitioned one with the sums over its partitions, or one of these partitions."""
+    """One table: an ordinary one, a partitioned one with the sums over its partitions, or one of these partitions.
+
+    A materialized view is told like a table, but what it holds is made by its query: there is nothing to advise of it.
+    """
 
     schema: str
     name: str
-    kind: Literal["table", "partitioned", "partition"]
+    kind: Literal["table", "partitioned", "partition", "materialized view"]
     rows: int
     rows_from: RowsFrom
     heap_bytes: int
     toast_bytes: int
     index_bytes: int
     parent: str | None = None
+    parent_schema: str | None = None
+    """None: that of the partition."""
     partition_bound: str | None = None
     """Of a partition, e.g. ``DEFAULT`` or ``FOR VALUES FROM ... TO ...``."""
     dead_rows: int | None = None
@@ -124,6 +135,8 @@ class Table:
     columns: tuple[Column, ...] = ()
     indexes: tuple[Index, ...] = ()
     ages: Ages | None = None
+    cascades_to: tuple[str, ...] = ()
+    """Tables of which rows are deleted with this one's (ON DELETE CASCADE), with their schemas unless ``public``."""
     skipped: str | None = None
     """Why rows were not looked at (a lock, a missing right); sizes are there all the same."""
 
@@ -136,6 +149,10 @@ class Table:
     def bytes_per_row(self) -> float | None:
         """All of the table's bytes for each row; None without rows."""
         return self.total_bytes / self.rows if self.rows else None
+
+    def is_part_of(self, parent: Table) -> bool:
+        """Whether it is a partition of that table."""
+        return self.parent == parent.name and (self.parent_schema or self.schema) == parent.schema
 
     def column(self, name: str) -> Column | None:
         """The column of that name."""
@@ -155,6 +172,7 @@ class Repeats:
     """Of these, how many changed nothing at all."""
     firsts: int = 0
     """Rows of the same sample that have no row before them, those of an event's first answer included."""
+    schema: str = "public"
 
     @property
     def share(self) -> float:
@@ -204,17 +222,22 @@ class DatabaseProfile:
         """Every table once: without the partitions of partitioned ones."""
         return tuple(table for table in self.tables if table.kind != "partition")
 
-    def table(self, name: str) -> Table | None:
-        """The table of that name."""
-        return next((table for table in self.tables if table.name == name), None)
+    @property
+    def own_tables(self) -> tuple[Table, ...]:
+        """The same without materialized views: what statements of advice may be about."""
+        return tuple(table for table in self.whole_tables if table.kind != "materialized view")
+
+    def table(self, name: str, schema: str = "public") -> Table | None:
+        """The table of that name in that schema."""
+        return next((table for table in self.tables if (table.schema, table.name) == (schema, name)), None)
 
     def path_of(self, table: Table) -> str:
         """``odds.odds_history``: database and table, and between them the schema where it is not ``public``."""
         return ".".join((self.name, *(() if table.schema == "public" else (table.schema,)), table.name))
 
-    def partitions_of(self, name: str) -> tuple[Table, ...]:
+    def partitions_of(self, parent: Table) -> tuple[Table, ...]:
         """The partitions of a partitioned table."""
-        return tuple(table for table in self.tables if table.parent == name)
+        return tuple(table for table in self.tables if table.is_part_of(parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +271,7 @@ class Kept:
     """Of rows that are older than the policy."""
     not_known: str | None = None
     """Why ``bytes_beyond`` could not be told."""
+    schema: str = "public"
 
 
 @dataclass(frozen=True, slots=True)

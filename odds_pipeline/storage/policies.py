@@ -108,7 +108,7 @@ def kept(
     def of_table(table: Table) -> Kept:
         policy = policies.get(table.name) if table.schema == "public" else None
         if policy is None:
-            return Kept(table.name, None, None, _oldest(table), 0)
+            return Kept(table.name, None, None, _oldest(table), 0, schema=table.schema)
         days, setting = _days(policy, settings)
         share, since = shares[policy.root], oldest[policy.root]
         since = None if isinstance(since, _Unknown) or not table.rows else since

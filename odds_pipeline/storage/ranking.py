@@ -20,6 +20,7 @@ def advices(profile: DatabaseProfile, now: datetime, policies: tuple[Kept, ...] 
     """What could be done in one database and is worth listing, by family."""
     found = (
         *eliminate.raw_answers(profile),
+        *eliminate.documents(profile),
         *eliminate.repeating_rows(profile),
         *indexes.useless_indexes(profile, now),
         *eliminate.empty_room(profile),
@@ -28,24 +29,29 @@ def advices(profile: DatabaseProfile, now: datetime, policies: tuple[Kept, ...] 
         *normalize.words_as_numbers(profile),
         *partition.by_day(profile),
         *retain.old_rows(profile, now),
+        *retain.other_old_rows(profile, now),
         *retain.beyond_policy(profile, policies),
     )
     return tuple(advice for advice in found if is_worth_it(advice, profile))
 
 
-def opportunities(profile: StorageProfile) -> tuple[Opportunity, ...]:
-    """Of all databases, the best saving for its effort first; what is not measured here stands last."""
+def opportunities(profile: StorageProfile, *, lacks_room: bool = False) -> tuple[Opportunity, ...]:
+    """Of all databases, the best saving for its effort first; what is not measured here stands last.
+
+    ``lacks_room``: the plan misses the size target or the disk, so that old rows that are no odds are told of.
+    """
     found = [
         advice.opportunity
         for database in profile.databases
         for advice in advices(database, profile.measured_at, policies_of(profile, database))
+        if lacks_room or advice.kind != "other age"
     ]
     return tuple(sorted(found, key=lambda each: (each.saving_bytes is None, -worth(each), each.id)))
 
 
 def policies_of(profile: StorageProfile, database: DatabaseProfile) -> tuple[Kept, ...]:
     """The policies of the tables that the database has."""
-    return tuple(kept for kept in profile.policies if database.table(kept.table) is not None)
+    return tuple(kept for kept in profile.policies if database.table(kept.table, kept.schema) is not None)
 
 
 def worth(opportunity: Opportunity) -> float:

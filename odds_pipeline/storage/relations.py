@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
+from odds_pipeline.storage.hanging import CASCADES, DEPENDENTS
 from odds_pipeline.storage.session import unhurried
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -35,6 +36,7 @@ class Attribute:
     is_virtual: bool
     """Reckoned when it is asked for, and stored nowhere."""
     not_null: bool
+    is_generated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table, a partitioned table or a partition, which may be partitioned again."""
+    """A table, a partitioned table or a partition, which may be partitioned again, or a materialized view."""
 
     oid: int
     schema: str
     name: str
     is_partitioned: bool
+    is_view: bool
+    """A materialized view."""
     parent: int | None
     bound: str | None
     partitioned_by: str | None
@@ -95,6 +99,10 @@ class Relation:
     distinct: dict[str, float] = field(default_factory=dict[str, float])
     """Columns to ``n_distinct`` of the statistics."""
     primary_key: tuple[str, ...] = ()
+    dependents: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Columns to what depends on them and is no index, default or NOT NULL of theirs."""
+    cascades_to: tuple[str, ...] = ()
+    """Tables of which rows are deleted with this one's, at any remove."""
 
 
 class NoSuchSchema(LookupError):
@@ -109,7 +117,8 @@ def require_schema(connection: Connection, schema: str) -> None:
 
 
 def catalogued_relations(connection: Connection, schema: str | None) -> list[Relation]:
-    """Every table of a schema, or of all that are not PostgreSQL's own; views, foreign and temporary tables are none.
+    """Every table of a schema, or of all that are not PostgreSQL's own; views, foreign and temporary tables
+    are none, materialized views are.
 
     Sizes are those that the last VACUUM or ANALYZE saw, definitions of indexes are empty: see ``sizes.py``. Costs some
     statements over the catalogue, which lock no table.
@@ -127,6 +136,8 @@ def _catalogued(connection: Connection, schema: str | None) -> list[Relation]:
     references = _grouped(connection, _REFERENCES, oids)
     distinct = _grouped(connection, _DISTINCT, oids)
     keys = _grouped(connection, _PRIMARY_KEYS, oids)
+    dependents = _grouped(connection, DEPENDENTS, oids)
+    cascades = _grouped(connection, CASCADES, oids)
     return [
         replace(
             relation,
@@ -135,6 +146,8 @@ def _catalogued(connection: Connection, schema: str | None) -> list[Relation]:
             references=tuple(Reference(*row) for row in references.get(relation.oid, [])),
             distinct=dict(distinct.get(relation.oid, [])),
             primary_key=tuple(name for (name,) in keys.get(relation.oid, [])),
+            dependents={name: tuple(found) for name, found in dependents.get(relation.oid, [])},
+            cascades_to=tuple(name for (name,) in cascades.get(relation.oid, [])),
         )
         for relation in found
     ]
@@ -142,12 +155,13 @@ def _catalogued(connection: Connection, schema: str | None) -> list[Relation]:
 
 def _relation(row: tuple[Any, ...]) -> Relation:
     *known, heap, toast, index, fillfactor, density, dead, may_read = row
-    oid, schema, name, is_partitioned, parent, bound, partitioned_by, block = known
+    oid, schema, name, is_partitioned, is_view, parent, bound, partitioned_by, block = known
     return Relation(
         oid=oid,
         schema=schema,
         name=name,
         is_partitioned=is_partitioned,
+        is_view=is_view,
         parent=parent,
         bound=bound,
         partitioned_by=partitioned_by,
@@ -180,8 +194,8 @@ _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information
 
 # The bound of a partition names no column; without a table (0) its text is made without a lock on one.
 _RELATIONS = """
-    SELECT class.oid::bigint, namespace.nspname, class.relname, class.relkind = 'p', link.inhparent::bigint,
-           pg_get_expr(class.relpartbound, 0),
+    SELECT class.oid::bigint, namespace.nspname, class.relname, class.relkind = 'p', class.relkind = 'm',
+           link.inhparent::bigint, pg_get_expr(class.relpartbound, 0),
            (SELECT attribute.attname FROM pg_partitioned_table AS tree
             JOIN pg_attribute AS attribute ON attribute.attrelid = tree.partrelid
                                           AND attribute.attnum = tree.partattrs[0]
@@ -202,7 +216,7 @@ _RELATIONS = """
     JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
     LEFT JOIN pg_class AS toast ON toast.oid = class.reltoastrelid
     LEFT JOIN pg_inherits AS link ON link.inhrelid = class.oid AND class.relispartition
-    WHERE class.relkind IN ('r', 'p') AND class.relpersistence <> 't'
+    WHERE class.relkind IN ('r', 'p', 'm') AND class.relpersistence <> 't'
       AND CASE WHEN %(schema)s::text IS NULL
                THEN namespace.nspname <> 'information_schema' AND namespace.nspname !~ '^pg_'
                ELSE namespace.nspname = %(schema)s END
@@ -222,7 +236,7 @@ _ATTRIBUTES = """
     SELECT attribute.attrelid::bigint, attribute.attnum::int, attribute.attname,
            format_type(type.oid, CASE WHEN attribute.atttypmod >= 0 THEN attribute.atttypmod ELSE base.modifier END),
            type.oid::bigint, attribute.attlen::int, attribute.attalign::text, attribute.attstorage::text,
-           type.typcategory::text, attribute.attgenerated = 'v', attribute.attnotnull
+           type.typcategory::text, attribute.attgenerated = 'v', attribute.attnotnull, attribute.attgenerated <> ''
     FROM pg_attribute AS attribute
     JOIN base ON base.declared = attribute.atttypid AND base.typtype <> 'd'
     JOIN pg_type AS type ON type.oid = base.oid

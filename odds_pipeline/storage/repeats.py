@@ -43,12 +43,12 @@ def repeats(connection: Connection, profile: DatabaseProfile) -> tuple[Repeats, 
     time limit; a table that cannot be read, or not within that, is left out.
     """
     found: list[Repeats] = []
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         if table.skipped or not table.rows:
             continue
         counts = _counts(connection, profile, table)
         if any(counts):
-            found.append(Repeats(table.name, *counts))
+            found.append(Repeats(table.name, *counts, schema=table.schema))
     return tuple(found)
 
 
@@ -133,7 +133,7 @@ def _places(connection: Connection, table: sql.Composable, column: str, count: i
 
 def _is_indexed(profile: DatabaseProfile, table: Table, *columns: str) -> bool:
     """Whether rows can be found by one of these columns: an index of each part of the table begins with it."""
-    parts = profile.partitions_of(table.name) if table.kind == "partitioned" else (table,)
+    parts = profile.partitions_of(table) if table.kind == "partitioned" else (table,)
     return all(
         any(index.is_valid and index.columns[:1] == (column,) for index in part.indexes for column in columns)
         for part in parts

@@ -176,14 +176,14 @@ def _query(
 ) -> sql.Composed:
     """One row per page: its number, rows, per column count and bytes (varying: also those out of line), and times."""
     inner: list[sql.Composable] = []
-    outer: list[sql.Composable] = [sql.SQL("count(*)")]
+    sums: list[sql.Composable] = []
     toasted: list[sql.Composable] = [sql.SQL("'{}'::int[]")]
     short: list[sql.Composable] = [sql.SQL("NULL::int")]
     inline: list[sql.Composable] = [sql.SQL("0")]
     for number, each in enumerate(stored):
         size = sql.Identifier(f"size_{number}")
         inner.append(sql.SQL("pg_column_size({}) AS {}").format(sql.Identifier(each.name), size))
-        outer += [sql.SQL("count({})").format(size), sql.SQL("coalesce(sum({}), 0)").format(size)]
+        sums += [sql.SQL("count({})").format(size), sql.SQL("coalesce(sum({}), 0)").format(size)]
         if not may_lie_out_of_line(each):
             inline.append(sql.SQL("coalesce({}, 0)").format(size))
         else:
@@ -191,7 +191,7 @@ def _query(
             inline.append(within.format(size, sql.Literal(OUT_OF_LINE), sql.Literal(POINTER)))
             short.append(sql.SQL("CASE WHEN {0} <= {1} THEN {0} END").format(size, sql.Literal(OUT_OF_LINE)))
             beyond = sql.SQL(" FILTER (WHERE {} > {})").format(size, sql.Literal(OUT_OF_LINE))
-            outer += [
+            sums += [
                 sql.SQL("count({}){}").format(size, beyond),
                 sql.SQL("coalesce(sum({}){}, 0)").format(size, beyond),
             ]
@@ -203,8 +203,13 @@ def _query(
     toasted.append(longest.format(shorter=sql.SQL(", ").join(short), row=row_bytes, most=sql.Literal(OUT_OF_LINE)))
     if time_of_row is not None:
         inner.append(sql.SQL("{} AS at").format(time_of_row))
-    outer.append(sql.SQL(" || ").join(toasted))
-    outer.append(sql.SQL("sum(({})::double precision ^ 2)").format(row_bytes))
+    # As one array: a table may have 1,600 columns, and a list of results no more than 1,664 places.
+    outer: list[sql.Composable] = [
+        sql.SQL("count(*)"),
+        sql.SQL("ARRAY[{}]::bigint[]").format(sql.SQL(", ").join(sums)),
+        sql.SQL(" || ").join(toasted),
+        sql.SQL("sum(({})::double precision ^ 2)").format(row_bytes),
+    ]
     outer += time_columns(None if time_of_row is None else sql.Identifier("at"), now)
     # OFFSET 0: sizes are asked for once and then summed up in several ways.
     return sql.SQL(
@@ -230,19 +235,19 @@ def may_lie_out_of_line(attribute: Attribute) -> bool:
 
 
 def _add(sample: RowSample, stored: Sequence[Attribute], row: tuple[Any, ...], now: datetime) -> None:
-    page, rows, *others = row
+    page, rows, sums, toasted, squares, *times = row
     sample.rows += rows
     sample.rows_of_page[page] = rows
     position = 0
     for each in stored:
         values = sample.values[each.name]
-        values.count += others[position]
-        values.bytes += int(others[position + 1])
+        values.count += sums[position]
+        values.bytes += sums[position + 1]
         position += 2
         if may_lie_out_of_line(each):
-            values.out_of_line += others[position]
-            values.out_of_line_of_page[page] = int(others[position + 1])
+            values.out_of_line += sums[position]
+            values.out_of_line_of_page[page] = sums[position + 1]
             position += 2
-    sample.toasted_of_page[page] = others[position]
-    sample.squares += others[position + 1] or 0.0
-    sample.times.add(rows, others[position + 2 :], now)
+    sample.toasted_of_page[page] = toasted
+    sample.squares += squares or 0.0
+    sample.times.add(rows, times, now)

@@ -69,6 +69,6 @@ def _lines(path: Path, word: str) -> Iterator[int]:
         return
     if b"\0" in content or word.encode().lower() not in content.lower():
         return
-    for number, line in enumerate(content.decode(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(content.decode(errors="replace").split("\n"), start=1):
         if mentions(line, word):
             yield number

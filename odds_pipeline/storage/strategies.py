@@ -81,7 +81,7 @@ def _no_raw_answers(odds: DatabaseProfile) -> str:
         if raw_column(table, column)
     ]
     if not empty:
-        return "No column is called raw, and none holds JSON of more than 4 kB a value."
+        return "No column is called raw, and no table of answers holds JSON of more than 4 kB a value."
     kept = "; their tables are there for imports of an earlier system" if is_ours(odds) else ""
     return f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} there, but empty or nearly so{kept}."
 

@@ -112,14 +112,16 @@ def tables_of(
         _look(connection, tree, now, until)
     rows = {tree.root.oid: tree.rows for tree in trees}
     for tree in sorted(trees, key=lambda tree: -tree.bytes):
-        if tree.clock is None:
+        if tree.clock is None and not tree.root.is_view:
             tree.clock = owners_clock(tree.root, relations, rows)
             _look_at_owners(connection, tree, now, until)
     return tuple(table for tree in trees for table in _tables(tree, family, is_replica=is_replica))
 
 
 def _tree(root: Relation, family: _Family) -> _Tree:
-    return _Tree(root, [_Part(each, each.skipped) for each in family.leaves(root)], own_clock(root))
+    # A materialized view is made anew as a whole: the times in it are not when its rows were gained.
+    clock = None if root.is_view else own_clock(root)
+    return _Tree(root, [_Part(each, each.skipped) for each in family.leaves(root)], clock)
 
 
 def _look(connection: Connection, tree: _Tree, now: datetime, until: float) -> None:
@@ -206,7 +208,11 @@ def _table(relation: Relation, parts: Sequence[_Part], tree: _Tree, family: _Fam
         for part in parts
         if part.sample is not None
     ]
-    kind: Literal["table", "partitioned", "partition"] = "partitioned" if relation.is_partitioned else "table"
+    kind: Literal["table", "partitioned", "partition", "materialized view"] = "table"
+    if relation.is_partitioned:
+        kind = "partitioned"
+    elif relation.is_view:
+        kind = "materialized view"
     if relation.oid != tree.root.oid:
         kind = "partition"
     return Table(
@@ -219,6 +225,7 @@ def _table(relation: Relation, parts: Sequence[_Part], tree: _Tree, family: _Fam
         toast_bytes=sum(part.relation.toast_bytes for part in parts),
         index_bytes=sum(part.relation.index_bytes for part in parts),
         parent=None if parent is None else parent.name,
+        parent_schema=None if parent is None or parent.schema == relation.schema else parent.schema,
         partition_bound=relation.bound,
         dead_rows=None if is_replica else sum(part.relation.dead_rows for part in parts),
         bloat_bytes=sum(bloat) if bloat or not parts else None,
@@ -226,6 +233,7 @@ def _table(relation: Relation, parts: Sequence[_Part], tree: _Tree, family: _Fam
         columns=_columns(relation, columns, rows),
         indexes=_indexes(relation, parts, family),
         ages=_ages(tree, parts),
+        cascades_to=relation.cascades_to,
         skipped=_skipped(relation, parts),
     )
 

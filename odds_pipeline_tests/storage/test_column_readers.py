@@ -187,3 +187,8 @@ def test_that_a_column_must_be_filled_is_no_reader_but_a_generated_column_is(con
 def test_of_a_table_without_rows_nobody_is_looked_for(connection: Connection):
     profile = DatabaseProfile("odds", "18.4", is_replica=False, total_bytes=0, tables=(replace(SNAPSHOTS, rows=0),))
     assert with_readers(connection, profile) == profile
+
+
+def test_lines_are_those_that_an_editor_counts(tmp_path: Path):
+    _write(tmp_path / "a.py", "first\x0c\u2028\x85\r\nraw_response\n")
+    assert mentions_in(tmp_path, "raw_response") == ("a.py:2",)

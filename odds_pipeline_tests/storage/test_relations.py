@@ -13,6 +13,7 @@ from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.storage.measured import DatabaseProfile
 from odds_pipeline.storage.profile import profile_database
+from odds_pipeline.storage.ranking import advices
 from odds_pipeline.storage.relations import catalogued_relations
 from odds_pipeline.storage.session import measuring
 from odds_pipeline.storage.sizes import with_sizes
@@ -37,7 +38,7 @@ def test_sizes_are_those_of_postgres_and_parents_have_the_sums_of_their_partitio
     parents = [table for table in profile.tables if table.kind == "partitioned"]
     assert {parent.name for parent in parents} == {"odds_history", "odds_snapshots"}
     for parent in parents:
-        assert parent.total_bytes == sum(part.total_bytes for part in profile.partitions_of(parent.name))
+        assert parent.total_bytes == sum(part.total_bytes for part in profile.partitions_of(parent))
 
 
 def test_heap_toast_and_indexes_are_told_apart(empty: Database) -> None:
@@ -206,7 +207,7 @@ def test_tables_may_come_and_go_while_a_profile_is_taken(empty: Database) -> Non
         assert stays is not None
         assert history is not None
         assert stays.rows == 1000
-        assert history.total_bytes == sum(part.total_bytes for part in profile.partitions_of("history"))
+        assert history.total_bytes == sum(part.total_bytes for part in profile.partitions_of(history))
 
 
 def test_a_role_without_rights_is_told_sizes_and_why_no_more(empty: Database) -> None:
@@ -267,3 +268,68 @@ def test_a_database_without_an_encoding_is_profiled(postgres_server: EmbeddedSer
         table = profiled(database).table("seen")
     assert table is not None
     assert [each.name for each in table.columns] == ["name"]
+
+
+def test_a_materialized_view_is_told_by_a_kind_of_its_own_and_nothing_is_advised_of_it(empty: Database) -> None:
+    execute(
+        empty,
+        "CREATE TABLE answers (id int, captured_at timestamptz, event_id int, raw_response text)",
+        "CREATE MATERIALIZED VIEW latest AS SELECT n AS id, now() - n * interval '1 day' AS captured_at, 1 AS event_id,"
+        " repeat(md5(n::text), 40) AS raw_response FROM generate_series(1, 2000) AS n",
+        "CREATE INDEX ON latest (id)",
+    )
+    profile = profiled(empty)
+    found = profile.table("latest")
+    assert found is not None
+    assert (found.kind, found.rows, found.ages, found.skipped) == ("materialized view", 2000, None, None)
+    assert found.total_bytes > 2_000_000
+    assert found.index_bytes > 0
+    assert advices(profile, NOW) == ()
+
+
+def test_a_table_of_more_columns_than_a_list_of_results_has_places_is_looked_at(empty: Database) -> None:
+    columns = ", ".join(f"c{n} text" for n in range(900))
+    execute(
+        empty,
+        f"CREATE TABLE wide (captured_at timestamptz, {columns})",
+        "INSERT INTO wide (captured_at, c1) SELECT now(), md5(n::text) FROM generate_series(1, 500) AS n",
+    )
+    wide = profiled(empty).table("wide")
+    assert wide is not None
+    assert (wide.skipped, wide.rows, wide.rows_from) == (None, 500, "counted")
+    column = wide.column("c1")
+    assert column is not None
+    assert column.bytes == 500 * 33
+    assert column.raw_bytes == 500 * 33
+
+
+def test_partitions_of_tables_of_one_name_are_told_apart_also_where_they_lie_in_another_schema(empty: Database) -> None:
+    execute(
+        empty,
+        "CREATE SCHEMA old",
+        "CREATE SCHEMA parts",
+        *(f"CREATE TABLE {each}.history (day int) PARTITION BY RANGE (day)" for each in ("public", "old")),
+        "CREATE TABLE parts.first PARTITION OF public.history FOR VALUES FROM (0) TO (1)",
+        "CREATE TABLE old.second PARTITION OF old.history FOR VALUES FROM (0) TO (1)",
+    )
+    profile = profiled(empty)
+    found = {
+        each.schema: [part.name for part in profile.partitions_of(each)]
+        for each in profile.tables
+        if each.name == "history"
+    }
+    assert found == {"public": ["first"], "old": ["second"]}
+
+
+def test_tables_whose_rows_go_with_anothers_are_told_at_any_remove(empty: Database) -> None:
+    execute(
+        empty,
+        "CREATE SCHEMA other",
+        "CREATE TABLE answers (id int, part int, PRIMARY KEY (id, part))",
+        "CREATE TABLE notes (id int PRIMARY KEY, a int, b int,"
+        " FOREIGN KEY (a, b) REFERENCES answers ON DELETE CASCADE)",
+        "CREATE TABLE other.words (note int REFERENCES notes ON DELETE CASCADE)",
+        "CREATE TABLE kept (note int REFERENCES notes ON DELETE SET NULL)",
+    )
+    tables = {each.name: each.cascades_to for each in profiled(empty).tables}
+    assert tables == {"answers": ("notes", "other.words"), "notes": ("other.words",), "words": (), "kept": ()}

@@ -39,7 +39,7 @@ def test_a_row_of_an_answer_repeats_the_row_of_the_same_market_in_the_answer_bef
     old.snapshot(1, market("1", {"1": 1.6}), market("2", {"O": 2.0}, line=2.5), market("2", {"O": 2.1}, line=3.5))
     old.snapshot(2, market("1", {"1": 1.6}), market("2", {"O": 2.0}, line=2.5), market("2", {"O": 2.1}, line=3.5))
     assert found(empty_database)["market_odds"] == Repeats(
-        "market_odds", pairs=6, equal=5, answers=2, equal_answers=1, firsts=3
+        "market_odds", pairs=6, equal=5, answers=2, equal_answers=1, firsts=3, schema="old"
     )
 
 
@@ -91,7 +91,9 @@ def test_single_states_are_compared_with_the_one_before_of_the_same_market_and_b
         (4, "betpawa", 1.6, 2.5),
     ):
         old.history(hours, slug, market("1", {"1": price}, line=line))
-    assert found(empty_database)["market_odds_history"] == Repeats("market_odds_history", 3, 2, 0, 0, firsts=3)
+    assert found(empty_database)["market_odds_history"] == Repeats(
+        "market_odds_history", 3, 2, 0, 0, firsts=3, schema="old"
+    )
 
 
 def test_a_table_whose_rows_cannot_be_found_by_an_index_is_left_out(empty_database: str) -> None:

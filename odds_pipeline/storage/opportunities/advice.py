@@ -17,7 +17,18 @@ LEAST_OF_ALL = 1_000_000
 
 
 Kind = Literal[
-    "raw column", "repeats", "index", "bloat", "compression", "outcomes", "words", "partitions", "age", "policy"
+    "raw column",
+    "documents",
+    "repeats",
+    "index",
+    "bloat",
+    "compression",
+    "outcomes",
+    "words",
+    "partitions",
+    "age",
+    "other age",
+    "policy",
 ]
 """What is done, finer than the families: the plan chooses by it."""
 

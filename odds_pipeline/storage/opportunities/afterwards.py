@@ -20,7 +20,7 @@ def with_table(profile: DatabaseProfile, table: Table, change: Callable[[Table],
     """The profile with ``change`` made to the table and to each of its partitions; the total shrinks by as much."""
 
     def is_meant(each: Table) -> bool:
-        return each.schema == table.schema and table.name in (each.name, each.parent)
+        return (each.schema, each.name) == (table.schema, table.name) or each.is_part_of(table)
 
     tables = tuple(change(each) if is_meant(each) else each for each in profile.tables)
     gone = _bytes(profile.tables) - _bytes(tables)
@@ -126,7 +126,7 @@ def without_index(table: Table, name: str, *, instead: Index | None = None) -> T
 def without_repeats(profile: DatabaseProfile, repeats: Repeats) -> DatabaseProfile:
     """The profile with no repeating row left, by what the sample knows."""
     left = replace(repeats, pairs=max(repeats.pairs - repeats.equal, 0), equal=0)
-    return replace(profile, repeats=tuple(left if each.table == repeats.table else each for each in profile.repeats))
+    return replace(profile, repeats=tuple(left if each == repeats else each for each in profile.repeats))
 
 
 def _with_column_bytes(table: Table, column: Column, size: int) -> Table:

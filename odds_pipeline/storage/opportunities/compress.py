@@ -29,7 +29,7 @@ def other_compression(profile: DatabaseProfile) -> Iterator[Advice]:
     """Large columns that are read and compressed by pglz where lz4 could be had, or long and not compressed at all."""
     if is_dagsters(profile):
         return
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         for column in table.columns:
             if raw_column(table, column) or not _is_long(table, column) or not column.raw_bytes:
                 continue

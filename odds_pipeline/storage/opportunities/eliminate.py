@@ -16,6 +16,7 @@ from odds_pipeline.storage.opportunities.afterwards import (
 )
 from odds_pipeline.storage.opportunities.market_level import keep_changes, says_what_is_gone
 from odds_pipeline.storage.opportunities.shapes import (
+    document_column,
     holds_changes,
     is_dagsters,
     is_ours,
@@ -37,10 +38,20 @@ def raw_answers(profile: DatabaseProfile) -> Iterator[Advice]:
     """Columns that keep raw answers. Saving: the column's TOAST and what of it lies in the heap."""
     if is_dagsters(profile):
         return
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         for column in table.columns:
             if raw_column(table, column) and column.bytes:
                 yield _raw_answers(profile, table, column)
+
+
+def documents(profile: DatabaseProfile) -> Iterator[Advice]:
+    """Columns of long JSON that may be anybody's data. Saving: as ``raw_answers``. No plan takes them."""
+    if is_dagsters(profile) or is_ours(profile):
+        return
+    for table in profile.own_tables:
+        for column in table.columns:
+            if document_column(table, column) and column.bytes:
+                yield _documents(profile, table, column)
 
 
 def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
@@ -48,7 +59,7 @@ def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
 
     The share is of a sample of consecutive rows: equal ones / (pairs + rows without one before them).
     """
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         repeats = repeats_of(profile, table)
         if repeats is None or not repeats.equal or holds_changes(profile, table) or is_ours(profile):
             continue
@@ -88,7 +99,7 @@ def repeating_rows(profile: DatabaseProfile) -> Iterator[Advice]:
 
 def empty_room(profile: DatabaseProfile) -> Iterator[Advice]:
     """Tables of which much is empty. Saving: the bloat, which is what the rows do not need by statistics."""
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         share = empty_share(table)
         if share < LEAST_BLOAT:
             continue
@@ -135,11 +146,35 @@ def _raw_answers(profile: DatabaseProfile, table: Table, column: Column) -> Advi
         risk=risk,
         risk_reason=f"{reason}; {_REWRITES}",
         loses="the answers as they came: what was not taken out of them when they were stored is gone",
-        statement=text(
-            "ALTER TABLE {table} DROP COLUMN {column};", table=relation(table), column=name(column.name)
-        )
-        + rewrite(profile, table),
-    )  # fmt: skip
+        statement=_drop_column(profile, table, column),
+    )
+
+
+def _documents(profile: DatabaseProfile, table: Table, column: Column) -> Advice:
+    """What a column is for cannot be told by its size: that nothing is found to read it is no reason to drop it."""
+    values = table.rows * (1 - column.null_share)
+    risk, reason = _risk_of_readers(column.readers)
+    return advise(
+        profile,
+        with_table(profile, table, lambda each: without_column(each, column.name)),
+        kind="documents",
+        family="eliminate",
+        subject=f"{called(profile, table)}.{column.name}",
+        title=f"Ask whether {table.name}.{column.name} is needed: long JSON",
+        tables=(table,),
+        evidence=f"{in_bytes(column.bytes)} of the table's {in_bytes(table.total_bytes)}, "
+        f"{in_bytes(column.bytes / values if values else None)} a value. {_read_by(column.readers)}",
+        effort="low",
+        risk="medium" if risk == "low" else risk,
+        risk_reason=f"what it holds is not known, and it may be kept nowhere else; {reason}; {_REWRITES}",
+        loses="everything that the column says",
+        statement=_drop_column(profile, table, column),
+    )
+
+
+def _drop_column(profile: DatabaseProfile, table: Table, column: Column) -> str:
+    dropped = text("ALTER TABLE {table} DROP COLUMN {column};", table=relation(table), column=name(column.name))
+    return dropped + rewrite(profile, table)
 
 
 def _risk_of_readers(readers: ColumnReaders | None) -> tuple[Level, str]:
@@ -147,11 +182,10 @@ def _risk_of_readers(readers: ColumnReaders | None) -> tuple[Level, str]:
         return "medium", "who reads the column was not looked for"
     if readers.views or readers.functions:
         return "high", "views or functions read the column, and must be changed before"
+    if readers.blockers:
+        return "high", f"the statement fails before these are dropped: {_some(readers.blockers)}"
     if readers.parts:
-        return (
-            "medium",
-            "indexes and constraints on it go with it; a generated column or a policy must be dropped before",
-        )
+        return "medium", "indexes and constraints on it go with it"
     if readers.statements or readers.source:
         return "medium", "applications mention the column, if only to write it, and must be changed before"
     if readers.statements is None and readers.source is None:

@@ -22,7 +22,7 @@ def useless_indexes(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]
     """Indexes that are not needed: saving is their size. Not told of databases whose migrations own them."""
     if is_dagsters(profile) or is_ours(profile):
         return
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         redundant = {index.name: other for index in table.indexes if (other := _made_redundant_by(index, table))}
         for index in table.indexes:
             other = redundant.get(index.name)

@@ -35,6 +35,7 @@ def keep_changes(states: States) -> str:
         "market": names(states.market, of="state"),
         "market_columns": names(states.market),
         "content": sql.SQL(", ").join(_compared(states, column) for column in states.content),
+        "written": names(each.name for each in states.table.columns if not each.is_generated),
     }
     if states.answers is None:
         parts |= {
@@ -56,7 +57,9 @@ def keep_changes(states: States) -> str:
     marked = text(_BEGIN, **parts) + text(_MARK_BY_ANSWER, **parts) + text(_KEEP, **parts)
     if not says_what_is_gone(states):
         return marked + text(_PUT_BACK, **parts)
-    copied = [column for column in (*states.market, *states.content) if column != _GONE]
+    copied = [
+        column for column in (*states.market, *states.content) if column != _GONE and not _is_generated(states, column)
+    ]
     parts |= {
         "copied": names(copied),
         "copies": names(copied, of="state"),
@@ -64,6 +67,11 @@ def keep_changes(states: States) -> str:
         "gone_at": _as_availability(states, answers),
     }
     return marked + text(_END, **parts) + text(_PUT_BACK_WITH_ENDS, **parts)
+
+
+def _is_generated(states: States, column: str) -> bool:
+    found = states.table.column(column)
+    return found is not None and found.is_generated
 
 
 def _compared(states: States, column: str) -> sql.Composable:
@@ -140,7 +148,7 @@ WHERE ends;
 _PUT_BACK = """
 ALTER TABLE {table} ADD CONSTRAINT stores_only_changes CHECK (true){alone} NOT VALID;
 TRUNCATE {rows};
-INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM kept_states;
+INSERT INTO {table} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM kept_states;
 COMMIT;
 ANALYZE {table};
 """
@@ -148,7 +156,7 @@ ANALYZE {table};
 _PUT_BACK_WITH_ENDS = """
 ALTER TABLE {table} ADD CONSTRAINT stores_only_changes CHECK (true){alone} NOT VALID;
 TRUNCATE {rows};
-INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM kept_states;
+INSERT INTO {table} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM kept_states;
 INSERT INTO {table} ({link}, {gone}, {copied}) SELECT next_answer, {gone_at}, {copied} FROM ended_states;
 COMMIT;
 ANALYZE {table};

@@ -33,7 +33,7 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
     """
     if is_dagsters(profile):
         return
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         column = table.column(OUTCOMES)
         if column is None or not column.is_json or not column.average_elements:
             continue
@@ -50,13 +50,14 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
             tables=(table,),
             evidence=f"{in_bytes(column.bytes / values if values else None)} a value repeat the names and keys of "
             f"{column.average_elements:.1f} outcomes; as integers they take "
-            f"{in_bytes(size / values if values else None)}. The column has {in_bytes(column.bytes)}.",
+            f"{in_bytes(size / values if values else None)}. The column has {in_bytes(column.bytes)}."
+            + _in_the_way(column),
             effort="high",
             risk="high",
             risk_reason="everything that reads or writes the column must be changed at the same moment; the table is "
             "locked while it is rewritten, and the copy needs room beside it",
             statement=_otherwise(others) if others else _pack_outcomes(table, column),
-            is_sql=not others,
+            is_sql=not others and not column.dependents,
         )
 
 
@@ -67,10 +68,10 @@ def words_as_numbers(profile: DatabaseProfile) -> Iterator[Advice]:
     """
     if is_dagsters(profile):
         return
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         indexed = {column for index in table.indexes for column in index.columns}
         for column in table.columns:
-            if column.name in indexed or not _is_repeated_text(table, column):
+            if column.name in indexed or column.is_generated or not _is_repeated_text(table, column):
                 continue
             values = table.rows * (1 - column.null_share)
             words = max(1, round((column.distinct_share or 0) * table.rows))
@@ -84,13 +85,20 @@ def words_as_numbers(profile: DatabaseProfile) -> Iterator[Advice]:
                 title=f"A dictionary for {table.name}.{column.name}",
                 tables=(table,),
                 evidence=f"About {in_count(words)} different texts fill {in_bytes(column.bytes)} in "
-                f"{in_count(values)} rows, {in_bytes(column.bytes / values)} each.",
+                f"{in_count(values)} rows, {in_bytes(column.bytes / values)} each." + _in_the_way(column),
                 effort="high",
                 risk="high",
                 risk_reason="everything that reads or writes the column must be changed at the same moment; the table "
                 "is locked while it is rewritten, and the copy needs room beside it",
                 statement=_number_words(table, column),
+                is_sql=not column.dependents,
             )
+
+
+def _in_the_way(column: Column) -> str:
+    if not column.dependents:
+        return ""
+    return f" Must be dropped or changed before, or the type cannot be: {', '.join(column.dependents)}."
 
 
 def _narrower(profile: DatabaseProfile, table: Table, column: Column, size: int) -> DatabaseProfile:

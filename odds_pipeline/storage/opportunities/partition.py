@@ -24,9 +24,7 @@ def is_deleted_from(profile: DatabaseProfile, table: Table) -> bool:
     if not is_history(table) or table.ages is None or "." in table.ages.said_by:
         return False
     bounded = [
-        part
-        for part in profile.partitions_of(table.name)
-        if part.partition_bound not in (None, "DEFAULT") and part.rows
+        part for part in profile.partitions_of(table) if part.partition_bound not in (None, "DEFAULT") and part.rows
     ]
     return not bounded
 
@@ -35,7 +33,7 @@ def by_day(profile: DatabaseProfile) -> Iterator[Advice]:
     """Large histories that are deleted from, and show it. Saving: the bloat, which partitions would not have."""
     if is_dagsters(profile):
         return
-    for table in profile.whole_tables:
+    for table in profile.own_tables:
         share = empty_share(table)
         if table.total_bytes < LARGE or not is_deleted_from(profile, table) or share < LEAST_BLOAT:
             continue

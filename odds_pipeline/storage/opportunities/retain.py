@@ -17,16 +17,26 @@ from odds_pipeline.storage.opportunities.shapes import (
     holds_changes,
     is_dagsters,
     is_history,
+    is_odds,
     is_ours,
     states_of,
 )
 from odds_pipeline.storage.opportunities.statements import moment, name, names, relation, rewrite, text
 from odds_pipeline.storage.words import in_bytes, in_count, in_percent
 
+_WHILE_IT_IS_DONE = (
+    "each table is locked while it is rewritten, the copy needs room beside it, and rows that an older transaction may "
+    "still see keep theirs"
+)
+
 
 def subject_of(days: int) -> str:
     """How the opportunity to keep so many days is called."""
     return f"{days} days"
+
+
+def _subject_of_others(days: int) -> str:
+    return f"{days} days of other rows"
 
 
 def kept_share(table: Table, days: int) -> float:
@@ -37,9 +47,13 @@ def kept_share(table: Table, days: int) -> float:
 
 
 def kept_for(profile: DatabaseProfile, days: int, now: datetime) -> DatabaseProfile:
-    """The database with no row of a history older than ``days``: each table's bytes but bloat x the share within."""
+    """The database with no odds older than ``days``: each table's bytes but bloat x the share within."""
+    return _kept_for(profile, _odds(profile), days, now)
+
+
+def _kept_for(profile: DatabaseProfile, tables: list[Table], days: int, now: datetime) -> DatabaseProfile:
     left = profile
-    for table in _histories(profile):
+    for table in tables:
         share = kept_share(table, days)
         if share < 1:
             left = with_table(left, table, lambda each, share=share: younger(each, share, days, now))
@@ -47,22 +61,11 @@ def kept_for(profile: DatabaseProfile, days: int, now: datetime) -> DatabaseProf
 
 
 def old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
-    """Rows of histories by age. Saving: of each table with older rows, share of these x its bytes but bloat.
+    """Rows of odds by age. Saving: of each table with older rows, share of these x its bytes but bloat.
 
     Not told of a database with a retention of its own (ours, Dagster's): there a shorter one is a setting.
     """
-    if is_ours(profile) or is_dagsters(profile):
-        return
-    for days in sorted(WINDOWS, reverse=True):
-        aged = [table for table in _histories(profile) if kept_share(table, days) < 1]
-        if not aged:
-            continue
-        oldest = min(table.ages.oldest for table in aged if table.ages)
-        gone = [(table, 1 - kept_share(table, days)) for table in aged]
-        shares = ", ".join(
-            f"{in_count(int(table.rows * share))} of {called(profile, table)} ({in_percent(share)})"
-            for table, share in gone
-        )
+    for days, aged in _aged(profile, _odds(profile)):
         yield advise(
             profile,
             kept_for(profile, days, now),
@@ -71,12 +74,33 @@ def old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
             subject=subject_of(days),
             title=f"Keep {days} days",
             tables=tuple(aged),
-            evidence=f"The oldest row is of {oldest:%Y-%m-%d}; older than {days} days are {shares}.",
+            evidence=_evidence(profile, aged, days),
             effort="low",
-            risk="high" if days < 14 else "medium",
-            risk_reason="what is deleted is gone for good: make an archive before; each table is locked while it is "
-            "rewritten, the copy needs room beside it, and rows that an older transaction may still see keep theirs",
-            loses=f"odds of more than {days} days ago",
+            risk="high" if days < 14 or _lost_along(profile, aged) else "medium",
+            risk_reason=f"what is deleted is gone for good: make an archive before; {_WHILE_IT_IS_DONE}",
+            loses=f"odds of more than {days} days ago{_along(profile, aged)}",
+            statement=_statement(profile, aged, now - timedelta(days=days)),
+        )
+
+
+def other_old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
+    """Rows by age of histories that hold no odds: payments, an audit. Saving: as ``old_rows``. No plan takes them."""
+    for days, aged in _aged(profile, _others(profile)):
+        names = ", ".join(called(profile, table) for table in aged)
+        yield advise(
+            profile,
+            _kept_for(profile, aged, days, now),
+            kind="other age",
+            family="retain",
+            subject=_subject_of_others(days),
+            title=f"Ask whether {names} must be kept for more than {days} days",
+            tables=tuple(aged),
+            evidence=_evidence(profile, aged, days),
+            effort="low",
+            risk="high",
+            risk_reason="how long such rows must be kept, a law or somebody else may say; what is deleted is gone for "
+            f"good; {_WHILE_IT_IS_DONE}",
+            loses=f"rows of {names} of more than {days} days ago{_along(profile, aged)}",
             statement=_statement(profile, aged, now - timedelta(days=days)),
         )
 
@@ -84,7 +108,7 @@ def old_rows(profile: DatabaseProfile, now: datetime) -> Iterator[Advice]:
 def beyond_policy(profile: DatabaseProfile, policies: tuple[Kept, ...]) -> Iterator[Advice]:
     """Rows that are older than what is configured. Saving: their bytes, as the policy's table has them."""
     for kept in policies:
-        table = profile.table(kept.table)
+        table = profile.table(kept.table, kept.schema)
         if table is None or not kept.bytes_beyond or not table.total_bytes:
             continue
         share = 1 - min(kept.bytes_beyond, table.total_bytes) / table.total_bytes
@@ -108,10 +132,54 @@ def beyond_policy(profile: DatabaseProfile, policies: tuple[Kept, ...]) -> Itera
         )
 
 
+def _odds(profile: DatabaseProfile) -> list[Table]:
+    return [table for table in _histories(profile) if is_odds(profile, table)]
+
+
+def _others(profile: DatabaseProfile) -> list[Table]:
+    return [table for table in _histories(profile) if not is_odds(profile, table)]
+
+
 def _histories(profile: DatabaseProfile) -> list[Table]:
     """What may end; what belongs to something stands before it."""
-    found = [table for table in profile.whole_tables if is_history(table) and _can_be_deleted_from(profile, table)]
+    found = [table for table in profile.own_tables if is_history(table) and _can_be_deleted_from(profile, table)]
     return sorted(found, key=lambda table: answers_of(profile, table) is None)
+
+
+def _aged(profile: DatabaseProfile, tables: list[Table]) -> Iterator[tuple[int, list[Table]]]:
+    """Each of the windows, the longest first, with the tables that have older rows."""
+    if is_ours(profile) or is_dagsters(profile):
+        return
+    for days in sorted(WINDOWS, reverse=True):
+        if aged := [table for table in tables if kept_share(table, days) < 1]:
+            yield days, aged
+
+
+def _evidence(profile: DatabaseProfile, aged: list[Table], days: int) -> str:
+    oldest = min(table.ages.oldest for table in aged if table.ages)
+    shares = ", ".join(
+        f"{in_count(int(table.rows * (1 - kept_share(table, days))))} of {called(profile, table)} "
+        f"({in_percent(1 - kept_share(table, days))})"
+        for table in aged
+    )
+    also = _lost_along(profile, aged)
+    along = f" Rows of {', '.join(also)} go with them (ON DELETE CASCADE), not counted here." if also else ""
+    return f"The oldest row is of {oldest:%Y-%m-%d}; older than {days} days are {shares}.{along}"
+
+
+def _lost_along(profile: DatabaseProfile, aged: list[Table]) -> tuple[str, ...]:
+    """Tables that lose rows by ON DELETE CASCADE, but for those whose rows end by the same time anyway."""
+    ending = {_path(table) for table in aged if answers_of(profile, table) is not None}
+    return tuple(sorted({name for table in aged for name in table.cascades_to} - ending))
+
+
+def _along(profile: DatabaseProfile, aged: list[Table]) -> str:
+    also = _lost_along(profile, aged)
+    return f", and whatever rows of {', '.join(also)} belong to them" if also else ""
+
+
+def _path(table: Table) -> str:
+    return table.name if table.schema == "public" else f"{table.schema}.{table.name}"
 
 
 def _can_be_deleted_from(profile: DatabaseProfile, table: Table) -> bool:
@@ -126,12 +194,12 @@ def _statement(profile: DatabaseProfile, aged: list[Table], boundary: datetime) 
     Where only changes are kept, the last row before the boundary is what a market's state was then: it stays as long
     as its event is looked at, and so does the answer that it belongs to.
     """
-    changes = {table.name: holds_changes(profile, table) for table in aged}
-    belonging = {table.name: answers_of(profile, table) for table in aged}
+    changes = {_path(table): holds_changes(profile, table) for table in aged}
+    belonging = {_path(table): answers_of(profile, table) for table in aged}
     parts: list[str] = []
     for table in aged:
-        states = states_of(profile, table) if changes[table.name] else None
-        answers = belonging[table.name]
+        states = states_of(profile, table) if changes[_path(table)] else None
+        answers = belonging[_path(table)]
         if states is not None:
             parts.append(_delete_changes(states, boundary))
         elif answers is not None:
@@ -140,7 +208,7 @@ def _statement(profile: DatabaseProfile, aged: list[Table], boundary: datetime) 
             needed = [
                 (each, link)
                 for each in aged
-                if changes[each.name] and (link := belonging[each.name]) and link.table.name == table.name
+                if changes[_path(each)] and (link := belonging[_path(each)]) and _path(link.table) == _path(table)
             ]
             parts.append(_delete_own(table, needed, boundary))
     return "".join(parts) + "".join(rewrite(profile, table) for table in aged)

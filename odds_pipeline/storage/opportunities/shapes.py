@@ -14,6 +14,12 @@ OBSERVED = frozenset(
 )
 """Columns that say when something was seen or happened: rows that have one are a history, and may end."""
 
+_ASKED = frozenset({"captured_at", "observed_at", "fetched_at", "scraped_at", "sampled_at"})
+"""Those of them that say when a bookmaker was asked."""
+_ASKED_FOR = frozenset(
+    {"event_id", "competitor_event_id", "event_bookmaker_id", "bookmaker_id", "bookmaker_slug", "scrape_run_id"}
+)
+"""Columns that say what a bookmaker was asked for, or by which run."""
 _LISTING = ("event_id", "competitor_event_id", "event_bookmaker_id", "source", "bookmaker_id", "bookmaker_slug")
 _MARKET = (
     "betpawa_market_id",
@@ -69,6 +75,14 @@ def is_history(table: Table) -> bool:
     return table.ages is not None and table.ages.said_by.rpartition(".")[2] in OBSERVED
 
 
+def is_odds(profile: DatabaseProfile, table: Table) -> bool:
+    """Whether a history holds what bookmakers answered, or what belongs to it: snapshots, states of markets, errors."""
+    if not is_history(table):
+        return False
+    answers = answers_of(profile, table)
+    return _holds_answers(answers.table if answers else table) or states_of(profile, table) is not None
+
+
 def answers_of(profile: DatabaseProfile, table: Table) -> Answers | None:
     """To which table's rows the table's belong, if its ages are said by another.
 
@@ -106,7 +120,7 @@ def states_of(profile: DatabaseProfile, table: Table) -> States | None:
 
 def repeats_of(profile: DatabaseProfile, table: Table) -> Repeats | None:
     """What the sample of repeats says of the table."""
-    return next((each for each in profile.repeats if each.table == table.name), None)
+    return next((each for each in profile.repeats if (each.schema, each.table) == (table.schema, table.name)), None)
 
 
 def holds_changes(profile: DatabaseProfile, table: Table) -> bool:
@@ -116,11 +130,27 @@ def holds_changes(profile: DatabaseProfile, table: Table) -> bool:
 
 
 def raw_column(table: Table, column: Column) -> bool:
-    """Whether a column keeps what was answered as it came: called raw, or JSON of more than 4 kB a value."""
+    """Whether a column keeps what was answered as it came: called raw, or long JSON in a table of answers."""
     called_raw = column.name == "raw" or column.name.startswith("raw_") or column.name.endswith("_raw_response")
+    return (called_raw and column.raw_bytes is not None) or (_is_long_json(table, column) and _holds_answers(table))
+
+
+def document_column(table: Table, column: Column) -> bool:
+    """Whether a column holds long JSON that may be anything: what it is for its name and its table do not say."""
+    return _is_long_json(table, column) and not raw_column(table, column)
+
+
+def _is_long_json(table: Table, column: Column) -> bool:
+    """More than 4 kB a value."""
     values = table.rows * (1 - column.null_share)
-    is_large = column.is_json and values > 0 and column.bytes / values > 4_000
-    return (called_raw and column.raw_bytes is not None) or is_large
+    return column.is_json and values > 0 and column.bytes / values > 4_000
+
+
+def _holds_answers(table: Table) -> bool:
+    """By their columns: when a bookmaker was asked for what."""
+    known = {each.name for each in table.columns}
+    by_run = "scrape_run_id" in known and bool(known & OBSERVED)
+    return by_run or (bool(known & _ASKED) and bool(known & _ASKED_FOR))
 
 
 def _present(names: tuple[str, ...], table: Table) -> tuple[str, ...]:

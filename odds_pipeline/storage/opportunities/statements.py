@@ -46,10 +46,8 @@ def text(template: LiteralString, **parts: sql.Composable) -> str:
 
 
 def rewrite(profile: DatabaseProfile, table: Table) -> str:
-    """VACUUM FULL, of each partition in the table's schema by itself: the copy then needs the room of one."""
-    parts = [part for part in profile.partitions_of(table.name) if part.schema == table.schema]
-    if table.kind != "partitioned":
-        parts = [table]
+    """VACUUM FULL, of each partition by itself: the copy then needs the room of one."""
+    parts = profile.partitions_of(table) if table.kind == "partitioned" else (table,)
     return "".join(text("VACUUM (FULL, ANALYZE) {table};", table=relation(part)) for part in parts)
 
 

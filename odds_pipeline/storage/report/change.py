@@ -126,16 +126,17 @@ _FEWEST_PAIRS = 100
 
 
 def _repeat_facts(found: Repeats) -> Iterator[tuple[str, str]]:
+    name = found.table if found.schema == "public" else f"{found.schema}.{found.table}"
     few = f", too few to tell: {in_count(found.firsts)} of the rows looked at have none before them"
     yield (
-        f"Rows of {found.table} that say what the row before them said",
+        f"Rows of {name} that say what the row before them said",
         f"{in_count(found.equal)} of {in_count(found.pairs)}{few}"
         if found.pairs < _FEWEST_PAIRS
         else _of(found.equal, found.pairs),
     )
     if found.answers:
         changed = found.answers - found.equal_answers
-        yield f"Answers of {found.table} that changed anything", _of(changed, found.answers)
+        yield f"Answers of {name} that changed anything", _of(changed, found.answers)
 
 
 def _of(part: int | None, whole: int) -> str:

@@ -171,7 +171,7 @@ def _tables(database: DatabaseProfile) -> Iterator[Part]:
 def _with_partitions(database: DatabaseProfile, table: Table) -> Iterator[tuple[str, ...]]:
     yield _size_row(label(table), table, database.total_bytes)
     partitions = sorted(
-        database.partitions_of(table.name) if table.kind == "partitioned" else (),
+        database.partitions_of(table) if table.kind == "partitioned" else (),
         key=lambda each: (each.partition_bound or "", each.name),
     )
     if len(partitions) > _PARTITIONS_SHOWN:

@@ -126,7 +126,7 @@ def test_what_is_done_to_a_table_is_done_to_its_partitions_and_counted_once():
     snapshots = database.table("odds_snapshots")
     assert snapshots is not None
     left = with_table(database, snapshots, lambda table: without_column(table, "raw_response"))
-    (part,) = left.partitions_of("odds_snapshots")
+    (part,) = left.partitions_of(snapshots)
     whole = left.table("odds_snapshots")
     assert whole is not None
     assert part.total_bytes == whole.total_bytes < snapshots.total_bytes

@@ -215,3 +215,38 @@ def _unpacked(names: list[str], prices: list[int]) -> list[dict[str, Any]]:
         {"name": name, "odds": abs(price) / 1000 if price not in (0, -1) else None, "is_active": price >= 0}
         for name, price in zip(names, prices, strict=True)
     ]
+
+
+def test_changes_are_stored_also_where_a_column_is_reckoned_from_others(aware: Stored):
+    aware.connection.execute(
+        sql.SQL("ALTER TABLE {} ADD twice float GENERATED ALWAYS AS (line * 2) STORED").format(TABLE)
+    )
+    before, rows = answered(aware.connection), aware.count()
+    _carry_out(aware, _only(repeating_rows(aware.measured())))
+    assert known(aware.connection) == before
+    assert aware.count() < 0.75 * rows
+
+
+def test_a_type_that_a_check_or_a_view_holds_is_no_statement_and_both_are_named(aware: Stored):
+    aware.connection.execute(
+        sql.SQL("ALTER TABLE {} ADD CONSTRAINT said CHECK (betpawa_market_name <> '?')").format(TABLE)
+    )
+    aware.connection.execute(sql.SQL("CREATE VIEW priced AS SELECT outcomes FROM {}").format(TABLE))
+    words = _named(words_as_numbers(aware.measured()), f"normalize:{STATES}.betpawa_market_name").opportunity
+    assert not words.is_sql
+    assert "constraint said" in words.evidence
+    outcomes = _only(outcomes_as_arrays(aware.measured())).opportunity
+    assert not outcomes.is_sql
+    assert "priced" in outcomes.evidence
+
+
+def test_a_column_from_which_another_is_reckoned_is_named_and_no_plan_drops_it(aware: Stored):
+    table = sql.Identifier(SCHEMA, ANSWERS)
+    aware.connection.execute(
+        sql.SQL("ALTER TABLE {} ADD size text GENERATED ALWAYS AS (raw_response ->> 'x') STORED").format(table)
+    )
+    found = _named(raw_answers(aware.measured()), f"eliminate:{ANSWERS}.raw_response").opportunity
+    assert found.risk == "high"
+    assert "column size" in found.risk_reason
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        aware.connection.execute(found.statements[0].encode())

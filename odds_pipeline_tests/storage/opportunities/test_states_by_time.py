@@ -127,8 +127,8 @@ def test_times_that_are_numbers_are_compared_with_a_number(empty_database: str):
         with database.connect(autocommit=True) as connection:
             connection.execute(
                 """
-                CREATE TABLE seen (captured_at double precision);
-                INSERT INTO seen SELECT extract(epoch FROM timestamptz '2026-02-13 11:00Z') - n * 86400
+                CREATE TABLE seen (captured_at double precision, event_id int);
+                INSERT INTO seen (captured_at) SELECT extract(epoch FROM timestamptz '2026-02-13 11:00Z') - n * 86400
                     FROM generate_series(0, 39) n
                 """
             )

@@ -83,7 +83,7 @@ def make_whole_answers(
 def measured(database: Database, *, repeating: bool) -> DatabaseProfile:
     """Its profile, in which a third of all rows repeats, or none does."""
     profile = profile_database(database, name="odds", now=NOW, schema=SCHEMA)
-    found = Repeats(STATES, pairs=900, equal=300 if repeating else 0, answers=0, equal_answers=0)
+    found = Repeats(STATES, pairs=900, equal=300 if repeating else 0, answers=0, equal_answers=0, schema=SCHEMA)
     return replace(profile, repeats=(found,))
 
 
