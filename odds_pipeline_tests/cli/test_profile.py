@@ -27,8 +27,9 @@ def configured(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
 
 
 @pytest.fixture
-def other(empty_database: str) -> str:
-    """The URL of a database in no shape of ours."""
+def other(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a database in no shape of ours; the terminal of whoever runs the tests decides nothing."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     with Database(empty_database).connect() as connection:
         connection.execute('CREATE SCHEMA "old|er"')
         connection.execute('CREATE TABLE "old|er"."a | `b` <i>" (id int, answer jsonb)')
