@@ -25,7 +25,7 @@ GB = 1_000_000_000
 USUAL_DAYS, FEWEST_DAYS = 14, 7
 """What is kept, and what is kept when the target is missed otherwise."""
 LEAST_PART = 0.05
-"""Of everything there was; indexes and empty room that are less are left as they are, listed but not planned."""
+"""Of everything there was; indexes, empty room and tables to partition that are less are left as they are."""
 LEAST_LEFT = 0.01
 """Of what is left before a step; a step that gains less is not taken."""
 
@@ -168,12 +168,14 @@ def _around_the_data(profile: StorageProfile, data: list[_Taken]) -> list[str]:
         table.name
         for database in profile.databases
         for table in database.whole_tables
-        if table.name in touched and is_deleted_from(database, table)
+        if table.name in touched
+        and is_deleted_from(database, table)
+        and table.total_bytes >= LEAST_PART * database.total_bytes
     ]
     if aging:
         measures.append(
-            f"When {', '.join(aging)} is made anew, partition it by day: a day then ends by DROP TABLE, which reads "
-            "nothing and leaves nothing empty."
+            f"While at it, partition by day: {', '.join(aging)}. A day then ends by DROP TABLE, which reads nothing "
+            "and leaves nothing empty."
         )
     return measures
 
