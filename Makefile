@@ -31,7 +31,7 @@ up: $(READY) ## Start the database, the simulator, the Dagster UI on PORT=3000 a
 	@$(BIN)/odds-pipeline up --port $(PORT)
 
 test: $(READY) ## Run the test suite (TESTS="path -k words" narrows it)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 soak: $(READY) ## Run the tests that take many minutes
 	@$(BIN)/python -m pytest -m soak $(TESTS)
