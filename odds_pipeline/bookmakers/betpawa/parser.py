@@ -62,7 +62,6 @@ def _listing(event: dict[str, Any], event_id: str, known: Listing | None) -> Lis
         for widget in _objects(event.get("widgets"))
         if widget.get("type") == "SPORTRADAR"
     )
-    teams = {team.get("position"): as_text(team.get("name")) for team in _objects(event.get("participants"))}
     return listing_of_answer(
         _BOOKMAKER,
         event_id,
@@ -70,9 +69,21 @@ def _listing(event: dict[str, Any], event_id: str, known: Listing | None) -> Lis
         sportradar_id=next(filter(None, sportradar_ids), None),
         country=as_text(as_object(event.get("region")).get("name")),
         tournament=as_text(as_object(event.get("competition")).get("name")),
-        teams=(teams[1], teams[2]) if teams.get(1) and teams.get(2) else split_teams(as_text(event.get("name"))),
+        teams=teams_of(event),
         kickoff=time_from_text(event.get("startTime"), "startTime"),
     )
+
+
+def teams_of(event: dict[str, Any]) -> tuple[str, str]:
+    """Home and away by ``position``: the order of the participants is not the authority."""
+    teams: dict[int, str] = {}
+    for team in _objects(event.get("participants")):
+        position = team.get("position")
+        if isinstance(position, int):
+            teams[position] = as_text(team.get("name"))
+    if teams.get(1) and teams.get(2):
+        return teams[1], teams[2]
+    return split_teams(as_text(event.get("name")))
 
 
 def _objects(collection: Any) -> list[dict[str, Any]]:

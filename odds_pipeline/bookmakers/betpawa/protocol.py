@@ -16,7 +16,7 @@ import msgspec
 
 from odds_pipeline.bookmakers.answer import FOOTBALL
 from odds_pipeline.bookmakers.base import Answer, Discovery, EmptyAnswer, ParseFailure, ScrapeFailure
-from odds_pipeline.bookmakers.betpawa.parser import parse_event
+from odds_pipeline.bookmakers.betpawa.parser import parse_event, teams_of
 from odds_pipeline.bookmakers.http import BookmakerHttp
 from odds_pipeline.bookmakers.offer import (
     Entries,
@@ -25,7 +25,6 @@ from odds_pipeline.bookmakers.offer import (
     as_text,
     decode_object,
     digits_or_none,
-    split_teams,
 )
 from odds_pipeline.clock import require_utc
 from odds_pipeline.markets.mapper import Mapper
@@ -154,7 +153,7 @@ def read_listing(event: dict[str, Any], entries: Entries) -> Listing | None:
     if not event_id:
         entries.lacks("id")
         return None
-    home, away = _teams(event)
+    home, away = teams_of(event)
     if not home or not away:
         entries.lacks("participants")
     try:
@@ -183,16 +182,3 @@ def read_listing(event: dict[str, Any], entries: Entries) -> Listing | None:
         away_team=away,
         kickoff=kickoff,
     )
-
-
-def _teams(event: dict[str, Any]) -> tuple[str, str]:
-    """Home and away by ``position``: the order of the participants is not the authority."""
-    participants = event.get("participants")
-    by_position = {
-        participant.get("position"): as_text(participant.get("name"))
-        for participant in (participants if isinstance(participants, list) else [])
-        if isinstance(participant, dict)
-    }
-    if by_position.get(1) and by_position.get(2):
-        return by_position[1], by_position[2]
-    return split_teams(as_text(event.get("name")))

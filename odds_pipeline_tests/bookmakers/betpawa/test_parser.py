@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from odds_pipeline.bookmakers.base import ParseFailure, UnexpectedContent
-from odds_pipeline.bookmakers.betpawa.parser import parse_event
+from odds_pipeline.bookmakers.betpawa.parser import parse_event, teams_of
 from odds_pipeline.odds.observation import AnswerStatus, Listing, ParsedAnswer
 from odds_pipeline_tests.bookmakers.answers import (
     MAPPER,
@@ -247,3 +247,12 @@ def test_a_new_market_type_is_stored_with_its_own_words() -> None:
     ).observations
     assert (market.betpawa_market_id, market.betpawa_market_name) == ("99000001", "Brand New")
     assert market.market_groups == ["specials"]
+
+
+@pytest.mark.parametrize("position", [[], {}, None, "1"])
+def test_a_participant_whose_position_is_no_number_leaves_the_teams_to_the_events_name(position: object) -> None:
+    event = {
+        "name": "Lions - Tigers",
+        "participants": [{"position": position, "name": "Lions"}, {"position": 2, "name": "Cubs"}],
+    }
+    assert teams_of(event) == ("Lions", "Tigers")
