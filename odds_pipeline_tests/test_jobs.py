@@ -15,7 +15,9 @@ def refresh(pipeline: Pipeline, event_id: int) -> dg.ExecuteInProcessResult:
 
 def event_of_all_bookmakers(pipeline: Pipeline) -> int:
     ((event_id,), *_) = pipeline.rows(
-        "SELECT event_id FROM event_bookmakers GROUP BY event_id HAVING count(DISTINCT bookmaker_id) = 3 ORDER BY 1"
+        "SELECT event_id FROM event_bookmakers GROUP BY event_id "
+        # Not one of those that a bookmaker lists twice: each listing is asked for.
+        "HAVING count(*) = 3 AND count(DISTINCT bookmaker_id) = 3 ORDER BY 1"
     )
     return event_id
 
