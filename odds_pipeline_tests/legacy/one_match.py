@@ -22,6 +22,7 @@ MIDNIGHT = datetime(2026, 2, 3, tzinfo=UTC)
 SCHEMA = "old"
 EVENT = 11
 SPORTYBET_EVENT, BET9JA_EVENT = 21, 22
+WINNER = "3743"
 
 Offer = Mapping[str, float | None]
 """Outcome name to price; None for one that is suspended."""
@@ -135,6 +136,16 @@ def market(
     if gone is not None:
         row["unavailable_at"] = MIDNIGHT + timedelta(hours=gone)
     return row | columns
+
+
+def winner(home: float | None, **columns: object) -> dict[str, object]:
+    """betPawa's 1X2 with a price for the home side."""
+    return market(WINNER, {"1": home, "X": 3.4, "2": 4.1}, **columns)  # pyright: ignore[reportArgumentType]
+
+
+def offer(home: str) -> dict[str, str]:
+    """What ``winner`` shows."""
+    return {"3744": home, "3745": "3.4", "3746": "4.1"}
 
 
 def shown(found: DayChanges, market_id: str | None = None) -> list[tuple[float, Shown]]:
