@@ -29,9 +29,13 @@ _RUNS = sql.SQL("""
       AND NOT EXISTS (SELECT FROM competitor_odds_snapshots AS snapshot WHERE snapshot.scrape_run_id = run.id)
 """)
 
-# Current is the last row of history (I1): an event none of whose markets changed since has no row that is kept. Nor was
-# anything heard of it that an archived observation of a kept day could tell.
-_EVENTS = sql.SQL("""
+
+def finished_events(heard_of: sql.Composable) -> sql.Composed:
+    """The query of events whose time to go has come, but for those of which ``heard_of`` finds anything in kept days.
+
+    ``heard_of`` selects from what hangs on ``event``; a snapshot of an earlier system keeps its event too.
+    """
+    return sql.SQL("""
     SELECT event.id FROM events AS event
     WHERE coalesce(
         event.kickoff,
@@ -41,17 +45,24 @@ _EVENTS = sql.SQL("""
         ),
         event.created_at
     ) < %(matches)s
-      AND NOT EXISTS (
+      AND NOT EXISTS ({heard_of})
+      AND NOT EXISTS (SELECT FROM odds_snapshots AS snapshot WHERE snapshot.event_id = event.id)
+      AND NOT EXISTS (SELECT FROM competitor_events AS rival WHERE rival.betpawa_event_id = event.id)
+    """).format(heard_of=heard_of)
+
+
+# Current is the last row of history (I1): an event none of whose markets changed since has no row that is kept. Nor was
+# anything heard of it that an archived observation of a kept day could tell.
+_EVENTS = finished_events(
+    sql.SQL("""
         SELECT FROM event_bookmakers AS listing
         LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
         LEFT JOIN markets AS market ON market.event_bookmaker_id = listing.id
         LEFT JOIN current_odds AS current ON current.market_id = market.id
         WHERE listing.event_id = event.id
           AND (current.captured_at >= %(first_kept)s OR state.last_answer_at >= %(first_kept)s)
-      )
-      AND NOT EXISTS (SELECT FROM odds_snapshots AS snapshot WHERE snapshot.event_id = event.id)
-      AND NOT EXISTS (SELECT FROM competitor_events AS rival WHERE rival.betpawa_event_id = event.id)
-""")
+    """)
+)
 
 _TOURNAMENTS = sql.SQL("""
     WITH finished AS MATERIALIZED ({events})

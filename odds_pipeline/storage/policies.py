@@ -59,26 +59,14 @@ _POLICIES: Mapping[str, _Policy] = {
 _WITH_HISTORY = ("observations", "coverage", "state")
 """Kinds of archive files that days of history are rebuilt from; the archive's own history is kept for good."""
 
-# As ``cleanup.GOING`` has it without its look at every market: a market's last change is no newer than its listing's
-# last answer.
-_EVENTS = sql.SQL("""
-    SELECT event.id FROM events AS event
-    WHERE coalesce(
-        event.kickoff,
-        (
-            SELECT max(state.last_answer_at) FROM event_bookmakers AS listing
-            JOIN listing_state AS state ON state.event_bookmaker_id = listing.id WHERE listing.event_id = event.id
-        ),
-        event.created_at
-    ) < %(matches)s
-      AND NOT EXISTS (
+# Without retention's look at every market: a market's last change is no newer than its listing's last answer.
+_EVENTS = cleanup.finished_events(
+    sql.SQL("""
         SELECT FROM event_bookmakers AS listing
         JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
         WHERE listing.event_id = event.id AND state.last_answer_at >= %(first_kept)s
-      )
-      AND NOT EXISTS (SELECT FROM odds_snapshots AS snapshot WHERE snapshot.event_id = event.id)
-      AND NOT EXISTS (SELECT FROM competitor_events AS rival WHERE rival.betpawa_event_id = event.id)
-""")
+    """)
+)
 
 
 def kept(

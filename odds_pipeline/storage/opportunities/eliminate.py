@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from odds_pipeline.storage.judged import Level
 from odds_pipeline.storage.measured import Column, ColumnReaders, DatabaseProfile, Table
-from odds_pipeline.storage.opportunities.advice import Advice, advise, called
+from odds_pipeline.storage.opportunities.advice import Advice, Kind, advise, called
 from odds_pipeline.storage.opportunities.afterwards import (
     compact,
     with_share,
@@ -129,45 +129,61 @@ def empty_share(table: Table) -> float:
 
 
 def _raw_answers(profile: DatabaseProfile, table: Table, column: Column) -> Advice:
-    values = table.rows * (1 - column.null_share)
-    uncompressed = f", {in_bytes(column.raw_bytes)} before compression" if column.raw_bytes else ""
     risk, reason = _risk_of_readers(column.readers)
-    return advise(
+    return _without(
         profile,
-        with_table(profile, table, lambda each: without_column(each, column.name)),
+        table,
+        column,
         kind="raw column",
-        family="eliminate",
-        subject=f"{called(profile, table)}.{column.name}",
         title=f"Drop {table.name}.{column.name}: answers as they came",
-        tables=(table,),
-        evidence=f"{in_bytes(column.bytes)} of the table's {in_bytes(table.total_bytes)}, "
-        f"{in_bytes(column.bytes / values if values else None)} a value{uncompressed}. {_read_by(column.readers)}",
-        effort="low",
         risk=risk,
-        risk_reason=f"{reason}; {_REWRITES}",
+        risk_reason=reason,
         loses="the answers as they came: what was not taken out of them when they were stored is gone",
-        statement=_drop_column(profile, table, column),
     )
 
 
 def _documents(profile: DatabaseProfile, table: Table, column: Column) -> Advice:
     """What a column is for cannot be told by its size: that nothing is found to read it is no reason to drop it."""
-    values = table.rows * (1 - column.null_share)
     risk, reason = _risk_of_readers(column.readers)
+    return _without(
+        profile,
+        table,
+        column,
+        kind="documents",
+        title=f"Ask whether {table.name}.{column.name} is needed: long JSON",
+        risk="medium" if risk == "low" else risk,
+        risk_reason=f"what it holds is not known, and it may be kept nowhere else; {reason}",
+        loses="everything that the column says",
+    )
+
+
+def _without(
+    profile: DatabaseProfile,
+    table: Table,
+    column: Column,
+    *,
+    kind: Kind,
+    title: str,
+    risk: Level,
+    risk_reason: str,
+    loses: str,
+) -> Advice:
+    values = table.rows * (1 - column.null_share)
+    uncompressed = f", {in_bytes(column.raw_bytes)} before compression" if column.raw_bytes else ""
     return advise(
         profile,
         with_table(profile, table, lambda each: without_column(each, column.name)),
-        kind="documents",
+        kind=kind,
         family="eliminate",
         subject=f"{called(profile, table)}.{column.name}",
-        title=f"Ask whether {table.name}.{column.name} is needed: long JSON",
+        title=title,
         tables=(table,),
         evidence=f"{in_bytes(column.bytes)} of the table's {in_bytes(table.total_bytes)}, "
-        f"{in_bytes(column.bytes / values if values else None)} a value. {_read_by(column.readers)}",
+        f"{in_bytes(column.bytes / values if values else None)} a value{uncompressed}. {_read_by(column.readers)}",
         effort="low",
-        risk="medium" if risk == "low" else risk,
-        risk_reason=f"what it holds is not known, and it may be kept nowhere else; {reason}; {_REWRITES}",
-        loses="everything that the column says",
+        risk=risk,
+        risk_reason=f"{risk_reason}; {_REWRITES}",
+        loses=loses,
         statement=_drop_column(profile, table, column),
     )
 

@@ -24,6 +24,10 @@ _ALIGNED_INTEGER = 7
 _MOST_WORDS = 10_000
 _LEAST_LENGTH = 8
 """Bytes a value, on the average, below which a number in its place is not worth it."""
+_CHANGED_TOGETHER = (
+    "everything that reads or writes the column must be changed at the same moment; the table is locked while it is "
+    "rewritten, and the copy needs room beside it"
+)
 
 
 def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
@@ -54,8 +58,7 @@ def outcomes_as_arrays(profile: DatabaseProfile) -> Iterator[Advice]:
             + _in_the_way(column),
             effort="high",
             risk="high",
-            risk_reason="everything that reads or writes the column must be changed at the same moment; the table is "
-            "locked while it is rewritten, and the copy needs room beside it",
+            risk_reason=_CHANGED_TOGETHER,
             statement=_otherwise(others) if others else _pack_outcomes(table, column),
             is_sql=not others and not column.dependents,
         )
@@ -88,8 +91,7 @@ def words_as_numbers(profile: DatabaseProfile) -> Iterator[Advice]:
                 f"{in_count(values)} rows, {in_bytes(column.bytes / values)} each." + _in_the_way(column),
                 effort="high",
                 risk="high",
-                risk_reason="everything that reads or writes the column must be changed at the same moment; the table "
-                "is locked while it is rewritten, and the copy needs room beside it",
+                risk_reason=_CHANGED_TOGETHER,
                 statement=_number_words(table, column),
                 is_sql=not column.dependents,
             )
