@@ -103,8 +103,11 @@ def _kickoff(text: str) -> datetime | None:
 
 
 def _prices(raw: msgspec.Raw) -> list[tuple[str, Any]]:
-    """The pairs of ``O``; a key that stands twice gives both, where decoding to an object keeps the last in silence."""
-    prices = as_object(msgspec.json.decode(raw))
+    """The pairs of ``O``; a key that stands twice gives both, where decoding to an object keeps the last in silence.
+
+    Raises as ``decode_as`` does: only now is looked at what stands in ``O``.
+    """
+    prices = as_object(decode_as(Any, raw, _BOOKMAKER))
     if bytes(raw).count(b'":') == len(prices):
         return list(prices.items())
     pairs = json.loads(bytes(raw), object_pairs_hook=tuple)

@@ -267,6 +267,12 @@ def test_html_and_truncated_json_are_unexpected_content() -> None:
             parse_event(content, MAPPER)
 
 
+def test_odds_that_are_no_utf8_are_unexpected_content() -> None:
+    spoilt = body(bet9ja_event({"S_1X2_1": "2.30"})).replace(b"2.30", b"2.\xff0")
+    with pytest.raises(UnexpectedContent):
+        parse_event(spoilt, MAPPER)
+
+
 def test_an_answer_about_another_event_is_refused() -> None:
     listing = parse(bet9ja_sample()).listing
     with pytest.raises(ParseFailure, match="800000002"):
