@@ -14,7 +14,7 @@ from .offers import SCALES
 
 #: In the order in which all of them run, with the scales they have then (none: it has no scale).
 _BENCHMARKS: dict[str, tuple[str, ...]] = {
-    "commit": ("M", "XL"),
+    "commit": ("M", "XL", "1M"),
     "cycle": (),
     "days": (),
     "earlier": (),
@@ -37,47 +37,46 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - _BENCHMARKS.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    runs = [
-        (name, scale)
-        for name in arguments.names or _BENCHMARKS
-        for scale in (_BENCHMARKS[name] and (arguments.scale or _BENCHMARKS[name])) or (None,)
-    ]
+    names = arguments.names or list(_BENCHMARKS)
     if arguments.report:
-        if arguments.names != ["earlier"]:
+        if names != ["earlier"]:
             parser.error("--report is for earlier alone")
         earlier.say_report(arguments.keep)
         return
-    if len(runs) == 1:
-        _run(*runs[0], arguments.keep, arguments.cycles)
+    if len(names) == 1:
+        _run(names[0], arguments)
         return
     if arguments.keep:
-        parser.error("--keep is for one benchmark: name it, and one scale")
-    for name, scale in runs:
-        command = [sys.executable, "-m", "benchmarks", name, *(("--scale", scale) if scale else ())]
+        parser.error("--keep is for one benchmark: name it")
+    scales = [f"--scale={scale}" for scale in arguments.scale or ()]
+    for name in names:
+        command = [sys.executable, "-m", "benchmarks", name, *scales]
         say(f"\n$ {shlex.join(command)}")
         subprocess.run(command, check=True)
 
 
-def _run(name: str, scale: str | None, keep: Path | None, cycles: int) -> None:
-    match name, scale:
-        case "commit", str():
-            commit.run(scale)
-        case "storage", str():
-            storage.run(scale)
-        case "days", _:
+def _run(name: str, arguments: argparse.Namespace) -> None:
+    scales = arguments.scale or _BENCHMARKS[name]
+    match name:
+        case "commit":
+            commit.run(scales)
+        case "storage":
+            for scale in scales:
+                storage.run(scale)
+        case "days":
             days.run()
-        case "earlier", _:
-            earlier.run(keep)
-        case "legacy", _:
+        case "earlier":
+            earlier.run(arguments.keep)
+        case "legacy":
             legacy.run()
-        case "own_storage", _:
-            own_storage.run(keep, cycles)
-        case "pruning", _:
+        case "own_storage":
+            own_storage.run(arguments.keep, arguments.cycles)
+        case "pruning":
             pruning.run()
-        case "profile", _:
-            profile.run(keep)
-        case "questions", _:
-            questions.run(keep)
+        case "profile":
+            profile.run(arguments.keep)
+        case "questions":
+            questions.run(arguments.keep)
         case _:
             cycle.run()
 

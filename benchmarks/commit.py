@@ -1,140 +1,146 @@
 """Diff and commit of one cycle, as a ratio to what no design can do without.
 
 The floor: reading keys and fingerprints of the same markets, and a binary COPY of as many rows as changed into a plain
-table. Floor and subject are measured in turn in one process and on one server with production settings.
+table. Floor and subject are measured in turn in one process and on one server with production settings. Each scale has
+a process and a database of its own, and cycles in which 5 % of its markets changed, then none, then all.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
-from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.record import WriteRecord
-from odds_pipeline.database.write import write_cycle
-from odds_pipeline.settings import Settings
 
-from .measure import Seconds, median, peak_memory_mb, reset_peak_memory, say, timed
-from .offers import CHANGED_SHARE, SCALES, Scale, prepared, stage
-from .scratch import running, scratch_database, scratch_directory, total_size, wal_position
-
-CYCLES = {"S": 9, "M": 9, "L": 5, "XL": 5}
-_SETTINGS = Settings()
+from .measure import median, peak_memory_mb, reset_peak_memory, say
+from .offers import SCALES, Scale, stage
+from .scratch import scratch_database, scratch_directory, total_size
+from .writing import Written, archive_beside, settle, write_staged
 
 
-def run(scale_name: str) -> None:
-    """Measure at one scale and print."""
-    scale = SCALES[scale_name]
+class _Kind(NamedTuple):
+    """Cycles of one kind: ``share`` of the markets changed, ``cycles`` of them by scale."""
+
+    share: float
+    cycles: dict[str, int]
+
+
+_KINDS = (
+    _Kind(0.05, {"S": 9, "M": 9, "L": 5, "XL": 5, "1M": 3}),
+    _Kind(0.0, {"S": 5, "M": 5, "L": 3, "XL": 3, "1M": 3}),
+    _Kind(1.0, {"S": 3, "M": 3, "L": 2, "XL": 2, "1M": 2}),
+)
+_HEADER = (
+    "| scale | markets | changed | floor | prepare | write | write / floor | with prepare / floor | WAL |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def run(scale_names: Sequence[str]) -> None:
+    """Measure at each scale in a process of its own, and print one table."""
+    rows: list[str] = []
+    for name in scale_names:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            rows += process.submit(_measure, name).result()
+    say("\n".join(["", _HEADER, *rows]))
+
+
+def _measure(scale_name: str) -> list[str]:
     with scratch_directory() as directory, scratch_database(directory) as database:
-        _Commit(scale, directory / "staging", database).run(CYCLES[scale_name])
-
-
-class _Measured(NamedTuple):
-    """One cycle."""
-
-    prepare: Seconds
-    write: Seconds
-    record: WriteRecord
-    wal_mb: float
+        return _Commit(SCALES[scale_name], directory, database).run()
 
 
 class _Commit:
-    def __init__(self, scale: Scale, staging_root: Path, database: Database) -> None:
+    def __init__(self, scale: Scale, directory: Path, database: Database) -> None:
         self._scale = scale
-        self._root = staging_root
+        self._root = directory / "staging"
+        self._archive = archive_beside(directory)
         self._ingesting = adbc.connect(database.libpq)
         self._database = database
 
-    def run(self, cycles: int) -> None:
-        say(f"commit at scale {self._scale.name}: {self._scale.total:,} markets a cycle, {CHANGED_SHARE:.0%} changed")
+    def run(self) -> list[str]:
+        say(f"commit at scale {self._scale.name}: {self._scale.total:,} markets a cycle")
         self._first()
-        last = self._changing(cycles)
-        self._idle(last)
-        say(f"  peak memory of this process {peak_memory_mb():,.0f} MB")
+        rows: list[str] = []
+        number = moved_until = 0
+        for kind in _KINDS:
+            numbers = range(number + 1, number + 1 + kind.cycles[self._scale.name])
+            if kind.share:
+                moved_until = numbers[-1]
+            rows.append(self._row(kind.share, numbers, moved_until))
+            number = numbers[-1]
+        return rows
 
     def _first(self) -> None:
-        first = self._cycle(0)
+        staging = stage(self._scale, self._root, 0)
+        reset_peak_memory()
+        first = write_staged(self._database, self._archive, staging, 0)
         say(
             f"  first cycle: prepare {first.prepare.wall:.2f} s, write {first.write.wall:.2f} s, "
             f"WAL {first.wal_mb:,.0f} MB, {first.record.new:,} new; peak memory {peak_memory_mb():,.0f} MB"
         )
-
-    def _changing(self, cycles: int) -> int:
+        settle(self._database)
         with self._database.connect(autocommit=True) as connection:
-            # As autovacuum leaves the tables soon after a first cycle.
-            connection.execute("VACUUM ANALYZE")
-            connection.execute("CREATE TABLE floor_rows (LIKE odds_history)")
-            history_before = total_size(connection, "odds_history")
+            connection.execute(
+                "CREATE TABLE floor_rows (market_id int, captured_at timestamptz, run_id int, state bytea)"
+            )
+
+    def _row(self, share: float, numbers: range, moved_until: int) -> str:
+        """Measure cycles of one kind, and return their row of the table."""
+        history_before = self._history_bytes()
+        reset_peak_memory()
         floors: list[float] = []
-        measured: list[_Measured] = []
-        for number in range(1, cycles + 1):
-            floors.append(self._floor())
-            measured.append(self._cycle(number))
-            floors.append(self._floor())
+        measured: list[Written] = []
+        for number in numbers:
+            # A cycle's files hold the movements of all cycles until then, each of its own kind's share.
+            staging = stage(
+                self._scale,
+                self._root,
+                number,
+                moved_until=min(number, moved_until),
+                changed_share=share or _KINDS[0].share,
+            )
+            floors.append(self._floor(share))
+            measured.append(write_staged(self._database, self._archive, staging, number))
+            floors.append(self._floor(share))
             self._say(number, measured[-1], floors[-2:])
+        _require(measured, round(share * self._scale.total))
+        changed = sum(one.record.inserted_history for one in measured)
+        bytes_each = (
+            f", history {(self._history_bytes() - history_before) / changed:.0f} bytes a change" if changed else ""
+        )
+        say(f"  {share:.0%} changed: peak memory {peak_memory_mb():,.0f} MB{bytes_each}")
         floor = median(floors)
+        prepare = median([one.prepare.wall for one in measured])
         write = median([one.write.wall for one in measured])
-        whole = median([one.prepare.wall + one.write.wall for one in measured])
-        say(
-            f"  write {write:.3f} s = {write / floor:.2f} x floor of {floor:.3f} s; "
-            f"with prepare {whole:.3f} s = {whole / floor:.2f} x"
-        )
-        with self._database.connect() as connection:
-            history = total_size(connection, "odds_history") - history_before
-        rows = sum(one.record.inserted_history for one in measured)
-        say(
-            f"  WAL {median([one.wal_mb for one in measured]):.2f} MB a cycle; "
-            f"history {history / rows:.0f} bytes a row, heap and indexes"
-        )
-        return cycles
-
-    def _idle(self, last: int) -> None:
-        measured = [self._cycle(number, moved_until=last) for number in range(last + 1, last + 4)]
-        assert not any(one.record.inserted_history for one in measured)
-        say(
-            f"  idle cycle: write {median([one.write.wall for one in measured]):.3f} s, "
-            f"WAL {median([one.wal_mb for one in measured]):.3f} MB"
+        return (
+            f"| {self._scale.name} | {self._scale.total:,} | {share:.0%} | {floor:.3f} s | {prepare:.3f} s "
+            f"| {write:.3f} s | **{write / floor:.2f}** | {(prepare + write) / floor:.2f} "
+            f"| {median([one.wal_mb for one in measured]):.2f} MB |"
         )
 
-    def _say(self, number: int, one: _Measured, floors: Sequence[float]) -> None:
+    def _say(self, number: int, one: Written, floors: Sequence[float]) -> None:
         say(
             f"    {number}: floor {floors[0]:.3f} and {floors[1]:.3f} s, prepare {one.prepare.wall:.3f} s, "
             f"write {one.write.wall:.3f} s (of which this process computing {one.write.cpu:.3f} s), "
-            f"{one.record.changed:,} changed"
+            f"{one.record.inserted_history:,} changed"
         )
         say(f"       {one.record.seconds}")
 
-    def _cycle(self, number: int, *, moved_until: int | None = None) -> _Measured:
-        staging = stage(self._scale, self._root, number, moved_until=moved_until)
-        run_id = running(self._database, number, _SETTINGS)
-        if number == 0:
-            reset_peak_memory()
-        with self._database.connect(autocommit=True) as connection:
-            before = wal_position(connection)
-            answers, prepare = timed(lambda: prepared(staging, number))
-            record, write = timed(
-                lambda: write_cycle(
-                    self._database,
-                    Archive(self._root / "archive"),
-                    answers,
-                    run_id=run_id,
-                    settings=_SETTINGS,
-                    now=answers.as_of,
-                )
-            )
-            wal_mb = (wal_position(connection) - before) / 1e6
-        staging.remove()
-        return _Measured(prepare, write, record, wal_mb)
+    def _history_bytes(self) -> int:
+        with self._database.connect() as connection:
+            return total_size(connection, "odds_history")
 
-    def _floor(self) -> float:
+    def _floor(self, share: float) -> float:
         """Seconds of reading keys and fingerprints, and of copying as many rows as a cycle changes."""
-        rows = self._rows_to_copy()
+        rows = self._rows_to_copy(round(self._scale.total * share))
         started = time.perf_counter()
         self._database.read_frame(
             """
@@ -143,14 +149,21 @@ class _Commit:
             FROM markets AS market JOIN current_odds AS current ON current.market_id = market.id
             """
         )
-        with self._ingesting.cursor() as cursor:
-            cursor.adbc_ingest("floor_rows", rows, mode="append")
-        self._ingesting.commit()
+        if rows.num_rows:
+            with self._ingesting.cursor() as cursor:
+                cursor.adbc_ingest("floor_rows", rows, mode="append")
+            self._ingesting.commit()
         return time.perf_counter() - started
 
-    def _rows_to_copy(self) -> pa.Table:
+    def _rows_to_copy(self, count: int) -> pa.Table:
         frame = self._database.read_frame(
-            "SELECT market_id, captured_at, run_id, state FROM odds_history LIMIT $1::bigint",
-            [round(self._scale.total * CHANGED_SHARE)],
+            "SELECT market_id, captured_at, run_id, state FROM current_odds LIMIT $1::bigint", [count]
         )
         return frame.to_arrow()
+
+
+def _require(measured: Sequence[Written], changes: int) -> None:
+    """Every cycle must have written about as many changes as its kind says."""
+    for one in measured:
+        if abs(one.record.inserted_history - changes) > 0.01 * changes:
+            raise SystemExit(f"{one.record.inserted_history:,} changes were written where {changes:,} were made")

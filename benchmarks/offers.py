@@ -65,6 +65,7 @@ SCALES = {
         Scale("M", 500, {"betpawa": 50, "sportybet": 50, "bet9ja": 50}, _FEW_OUTCOMES),
         Scale("L", 1300, {"betpawa": 111, "sportybet": 62, "bet9ja": 50}, _FEW_OUTCOMES),
         Scale("XL", 1300, {"betpawa": 130, "sportybet": 225, "bet9ja": 168}, _ALL_OUTCOMES),
+        Scale("1M", 2000, {"betpawa": 120, "sportybet": 220, "bet9ja": 160}, _ALL_OUTCOMES),
     )
 }
 
