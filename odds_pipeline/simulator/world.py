@@ -19,12 +19,14 @@ from odds_pipeline.simulator.pages import Pages
 from odds_pipeline.simulator.schedule import BOOKMAKERS, EPOCH, Listed, Schedule
 from odds_pipeline.simulator.sportybet_answers import SportybetAnswers
 
-Sizes = Literal["audit", "full"]
+Sizes = Literal["audit", "xl", "full"]
 
 #: Units on the smallest match and how steeply their number rises with the match's size, so that sizes are those of
-#: the 199-event audit (means of 56 betPawa types, 193 and 168 markets) or of the full captures (reference, section 4).
+#: the 199-event audit (means of 56 betPawa types, 193 and 168 markets), of scale XL (680,000 markets on 1,300 matches:
+#: betPawa's types have two lines each) or of the full captures (reference, section 4).
 _SIZES: dict[Sizes, dict[str, tuple[int, float]]] = {
     "audit": {"betpawa": (12, 1.85), "sportybet": (60, 6.6), "bet9ja": (60, 2.2)},
+    "xl": {"betpawa": (80, 1.0), "sportybet": (60, 5.6), "bet9ja": (60, 1.8)},
     "full": {"betpawa": (80, 1.0), "sportybet": (370, 1.5), "bet9ja": (200, 1.5)},
 }
 

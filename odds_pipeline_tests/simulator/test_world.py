@@ -280,6 +280,12 @@ def test_sizes_are_those_of_the_audit(full_day: dict[str, list[ParsedAnswer]]) -
         assert 0.8 * mean < statistics.mean(sources) < 1.2 * mean
 
 
+def test_1300_matches_of_scale_xl_have_680_000_markets() -> None:
+    one = World(seed=3, events=1_300, clock=ManualClock(MOMENT), period=PERIOD, sizes="xl")
+    markets = sum(one.market_count(listed) for slug in BOOKMAKERS for listed in one.listed(slug))
+    assert markets == pytest.approx(680_000, rel=0.03)
+
+
 def test_full_sizes_are_those_of_the_captures() -> None:
     one = World(seed=3, events=25, clock=ManualClock(MOMENT), period=PERIOD, sizes="full")
     for slug, least, most in (("sportybet", 330, 974), ("bet9ja", 180, 430)):
