@@ -36,7 +36,8 @@ def simulate(
         LatencyChoice, typer.Option(help="Answer at once, or as slowly as the real bookmakers.")
     ] = LatencyChoice.NONE,
     markets: Annotated[
-        MarketsChoice, typer.Option(help="As many markets as on the average match, as 680,000 on 1,300 matches, or as on a big one.")
+        MarketsChoice,
+        typer.Option(help="As many markets as on the average match, as 680,000 on 1,300 matches, or as on a big one."),
     ] = MarketsChoice.AUDIT,
     captures: Annotated[
         Path | None,
