@@ -113,7 +113,7 @@ def _read_market(market: Any, mapper: Mapper, books: AnswerLedger) -> None:
     name = as_text(kind.get("name")) or mapper.name(market_id) or market_id
     tabs = kind.get("tabs")
     if isinstance(tabs, list):
-        groups = sorted(tab for tab in tabs if isinstance(tab, str) and tab != _ALL_MARKETS)
+        groups = sorted(tab for tab in map(as_text, tabs) if tab and tab != _ALL_MARKETS)
     else:
         groups = mapper.groups(market_id)
     has_line = handicap_type in _HANDICAP_TYPES or mapper.handicap_type(market_id) is not None

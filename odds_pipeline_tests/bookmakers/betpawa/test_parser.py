@@ -256,3 +256,10 @@ def test_a_participant_whose_position_is_no_number_leaves_the_teams_to_the_event
         "participants": [{"position": position, "name": "Lions"}, {"position": 2, "name": "Cubs"}],
     }
     assert teams_of(event) == ("Lions", "Tigers")
+
+
+def test_what_is_no_tab_is_no_group_of_a_market() -> None:
+    row = {"prices": [betpawa_price("3744", "1", 2.35)]}
+    tabs = ["all", "spe\0cials", "x" * 300, "", None, ["popular"]]
+    answer = parse_event(body(betpawa_event(betpawa_market("99000001", "Brand New", row, tabs=tabs))), MAPPER)
+    assert [one.market_groups for one in answer.observations] == [["specials"]]
