@@ -66,6 +66,7 @@ class SmallWorld:
     """
 
     def __init__(self, events: int = EVENTS, seed: int = SEED) -> None:
+        self.events, self.seed = events, seed
         self.clock = ManualClock(_NOON)
         self.simulator = Simulator(events=events, seed=seed, clock=self.clock, period=PERIOD)
         self._world = World(seed=seed, events=events, clock=self.clock, period=PERIOD)

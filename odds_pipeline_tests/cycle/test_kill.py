@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, LiteralString
 
-import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -24,7 +19,8 @@ from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.runs import give_up_dead_runs
 from odds_pipeline.simulator.faults import Fault, FaultKind
-from odds_pipeline_tests.cycle.one_cycle import Arguments
+from odds_pipeline_tests.attacks.processes import DOOMED, cycle_process
+from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.cycle.small_world import (
     SLUGS,
     MarketId,
@@ -39,7 +35,6 @@ from odds_pipeline_tests.cycle.small_world import (
 )
 
 ONE_MINUTE = timedelta(minutes=1)
-DOOMED = "odds_pipeline_doomed"
 _GATE = 4711
 
 Reached = Callable[[], bool]
@@ -181,31 +176,10 @@ def test_a_cycle_killed_at_any_point_is_made_good_by_the_next(
 
 def kill_at(reached: Reached, database: Database, world: SmallWorld, staging: Path) -> None:
     """Start a cycle in a process of its own and kill it, without a chance to clean up, once it has come that far."""
-    arguments = Arguments(
-        database_url=database.url.render_as_string(hide_password=False),
-        application_name=DOOMED,
-        staging_root=str(staging),
-        bookmaker_urls=world.simulator.urls,
-        now=world.clock.now(),
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "odds_pipeline_tests.cycle.one_cycle", msgspec.json.encode(arguments).decode()],
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        try:
-            wait_until(lambda: reached() or process.poll() is not None)
-            assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        finally:
-            process.kill()
-    assert process.returncode == -signal.SIGKILL
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.005)
+    with cycle_process(database, world, staging) as cycle:
+        wait_until(lambda: reached() or cycle.is_over)
+        assert not cycle.is_over, cycle.finished()
+        cycle.kill()
 
 
 def history(database: Database) -> dict[MarketId, list[tuple[Offer, bool]]]:

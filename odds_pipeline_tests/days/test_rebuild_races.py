@@ -22,7 +22,7 @@ from odds_pipeline.days import rebuild
 from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.days.rebuild import rebuild_days
 from odds_pipeline_tests.archives import archive_of
-from odds_pipeline_tests.cycle.test_kill import wait_until
+from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, current_rows, history_rows
 

@@ -19,7 +19,7 @@ from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.days.retention import retain
 from odds_pipeline_tests.archives import archive_of
-from odds_pipeline_tests.cycle.test_kill import wait_until
+from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, DaysOfOdds, archived_rows, shown_rows
 from odds_pipeline_tests.days.one_retention import SETTINGS
