@@ -60,7 +60,10 @@ class CycleProcess:
         """Wait for the end; None for one that was killed before it came there."""
         self._process.join(120)
         assert self._process.exitcode is not None, "a cycle that never ends"
-        return self._answers.recv() if self._answers.poll() else None
+        try:
+            return self._answers.recv()
+        except EOFError:
+            return None
 
 
 @contextmanager
