@@ -103,6 +103,7 @@ def prepare(
     if is_delta:
         is_vanished = (pl.col("malformed") == NO_OUTCOMES).fill_null(value=False)
         vanished, rows = rows.filter(is_vanished), rows.filter(~is_vanished)
+    coverage = _with_refused_outcomes(coverage, observations, rows.filter(pl.col("malformed").is_not_null())["row"])
     answers = _answers(pl.concat([rows, _unsaid(vanished, coverage)]), coverage)
     keys, malformed = _split_malformed(rows)
     discoveries = coverage.filter(pl.col("external_event_id").is_null()).unique("bookmaker", keep="last")
@@ -179,6 +180,26 @@ def _has_nul(name: str) -> pl.Expr:
 def _with_all_columns(coverage: pl.DataFrame) -> pl.DataFrame:
     missing = {name: kind for name, kind in COVERAGE_SCHEMA.items() if name not in coverage.columns}
     return coverage.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in missing.items())
+
+
+def _with_refused_outcomes(coverage: pl.DataFrame, observations: pl.LazyFrame, malformed: pl.Series) -> pl.DataFrame:
+    """The coverage with the outcomes of these rows counted as refused, which a parser had counted as stored (I7)."""
+    if malformed.is_empty():
+        return coverage
+    lost = (
+        observations.with_row_index("row")
+        .filter(pl.col("row").is_in(malformed.implode()))
+        .group_by(*_LISTING)
+        .agg(lost=pl.col("outcomes").list.len().sum().cast(pl.Int64))
+        .collect()
+    )
+    stored, refused = pl.col("outcomes_stored"), pl.col("outcomes_refused")
+    moved = pl.min_horizontal(stored, pl.col("lost").fill_null(0))
+    return (
+        coverage.join(lost, on=list(_LISTING), how="left", maintain_order="left")
+        .with_columns(outcomes_stored=stored - moved, outcomes_refused=refused + moved)
+        .drop("lost")
+    )
 
 
 def _unsaid(vanished: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:

@@ -69,6 +69,15 @@ def test_a_row_that_could_not_be_stored_is_refused_with_its_reason(bad: dict[str
     assert statuses(answers) == [("complete", None)]
 
 
+def test_outcomes_of_a_row_that_could_not_be_stored_are_counted_as_refused() -> None:
+    """I7: the parser had counted them as stored."""
+    bad = row("3743", outcome(), outcome("2"), line=Decimal("3000000"))
+    said = covered(outcomes_stored=3, outcomes_not_offered=1, outcomes_refused=4)
+    answers = prepared(bad, row("5000"), coverage=[said])
+    counts = ["outcomes_stored", "outcomes_not_offered", "outcomes_refused"]
+    assert answers.answers.select(counts).rows() == answers.coverage.select(counts).rows() == [(1, 1, 6)]
+
+
 @pytest.mark.parametrize("odds", [None, "0", "1", "100"])
 def test_the_price_of_a_suspended_outcome_is_never_a_reason_to_refuse(odds: str | None) -> None:
     """B-17."""
