@@ -29,6 +29,8 @@ _EPOCH = 946_684_800_000_000
 #: How a column of a type is put into values: lengths first for what has them, -1 for null.
 _AS_BYTES: Mapping[Any, tuple[sql.SQL, ...]] = {
     pl.Int32: (sql.SQL("string_agg(int4send({0}), '')"),),
+    pl.Int64: (sql.SQL("string_agg(int8send({0}), '')"),),
+    pl.Boolean: (sql.SQL("string_agg(CASE {0} WHEN true THEN '\\x01'::bytea WHEN false THEN '\\x00' END, '')"),),
     UTC_MICROSECONDS: (sql.SQL("string_agg(timestamptz_send({0}), '')"),),
     pl.Binary: (sql.SQL("string_agg(int4send(length({0})), '')"), sql.SQL("string_agg({0}, '')")),
     pl.String: (
@@ -53,8 +55,8 @@ def ask(
     """Ask for the rows of a query; the answer gives them as a frame in ``schema``, in the query's order.
 
     In a pipeline of the connection all that was asked before an answer is looked at travels together. The schema's
-    types are Int32, UTC_MICROSECONDS and Binary, which must not be null, and String and LINE. A column takes up to
-    1 GB. ``prepare``: as psycopg's. Raises ``psycopg.Error``, here or when the answer is looked at.
+    types are Int32, Int64, Boolean, UTC_MICROSECONDS and Binary, which must not be null, and String and LINE. A column
+    takes up to 1 GB. ``prepare``: as psycopg's. Raises ``psycopg.Error``, here or when the answer is looked at.
     """
     whole = sql.SQL("SELECT count(*), {} FROM ({}) AS rows").format(_columns(tuple(schema.items())), query)
     cursor = connection.cursor(binary=True)
@@ -94,13 +96,26 @@ def _integers(count: int, values: bytes, *, code: str = "i") -> pa.Array:
     numbers = array(code, values)
     if sys.byteorder == "little":
         numbers.byteswap()
-    if len(numbers) != count:
-        raise ValueError(f"{count - len(numbers)} of {count} values are null in a column that must have none")
+    _require_all(count, len(numbers))
     return pa.Array.from_buffers(pa.int32() if code == "i" else pa.int64(), count, [None, pa.py_buffer(numbers)])
 
 
+def _longs(count: int, values: bytes) -> pa.Array:
+    return _integers(count, values, code="q")
+
+
+def _booleans(count: int, values: bytes) -> pa.Array:
+    _require_all(count, len(values))
+    return pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(values)]).cast(pa.bool_())
+
+
+def _require_all(count: int, found: int) -> None:
+    if found != count:
+        raise ValueError(f"{count - found} of {count} values are null in a column that must have none")
+
+
 def _moments(count: int, values: bytes) -> pa.Array:
-    return pc.add(_integers(count, values, code="q"), _EPOCH).view(pa.timestamp("us", "UTC"))
+    return pc.add(_longs(count, values), _EPOCH).view(pa.timestamp("us", "UTC"))
 
 
 def _bytes(count: int, lengths: bytes, values: bytes, kind: pa.DataType = pa.large_binary()) -> pa.Array:  # noqa: B008
@@ -124,6 +139,8 @@ def _lines(count: int, lengths: bytes, values: bytes) -> pa.Array:
 
 _COLUMNS: Mapping[Any, Callable[..., pa.Array]] = {
     pl.Int32: _integers,
+    pl.Int64: _longs,
+    pl.Boolean: _booleans,
     UTC_MICROSECONDS: _moments,
     pl.Binary: _bytes,
     pl.String: _texts,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 import psycopg
@@ -35,7 +35,7 @@ class UnknownBookmaker(LookupError):
 
 
 @dataclass(slots=True)
-class _Listing:
+class StoredListing:
     """One row of ``event_bookmakers``, as stored or as it should be."""
 
     id: int | None
@@ -55,20 +55,29 @@ class _Listing:
         return tuple(getattr(self, name) for name in _WORDS)
 
 
+StoredListings: TypeAlias = dict[tuple[str, str], StoredListing]
+"""By bookmaker's slug and external event id."""
+
+
 def resolve_listings(
-    connection: psycopg.Connection, listings: pl.DataFrame, *, now: datetime, as_of: datetime
+    connection: psycopg.Connection,
+    listings: pl.DataFrame,
+    stored: StoredListings,
+    *,
+    now: datetime,
+    as_of: datetime,
 ) -> pl.DataFrame:
     """Create or update the given listings and their events, whose kick-offs are known since ``as_of``.
 
     Returns (bookmaker, external_event_id, listing_id, event_id) of each. ``listings`` is ``Answers.listings`` with the
-    ``captured_at`` of the answers. Words that a bookmaker does not give this time (null), or that are older than the
-    last committed answer, leave what is stored. Raises ``UnknownBookmaker``.
+    ``captured_at`` of the answers; ``stored`` what ``find_listings`` found of them, and afterwards what is stored of
+    them all. Words that a bookmaker does not give this time (null), or that are older than the last committed answer,
+    leave what is stored. Raises ``UnknownBookmaker``.
     """
     bookmakers = bookmaker_ids(connection, listings["bookmaker"].unique().to_list())
     tournaments = _tournament_ids(connection, listings)
-    stored = _stored_listings(connection, listings)
-    created: dict[tuple[str, str], _Listing] = {}
-    updated: dict[tuple[str, str], _Listing] = {}
+    created: StoredListings = {}
+    updated: StoredListings = {}
     relinked: set[tuple[str, str]] = set()
     for row in listings.iter_rows(named=True):
         key = (row["bookmaker"], row["external_event_id"])
@@ -76,7 +85,7 @@ def resolve_listings(
         if before is not None and before.is_newer_than(row["captured_at"]):
             continue
         tournament = tournaments[_tournament_key(row)] if row["tournament"] is not None or before is None else None
-        after = _Listing(
+        after = StoredListing(
             id=before.id if before else None,
             event_id=before.event_id if before else None,
             sportradar_id=row["sportradar_id"] or (before.sportradar_id if before else None),
@@ -205,7 +214,8 @@ def _sport_ids(connection: psycopg.Connection, names: list[str]) -> dict[str, in
     return {name: found[slug] for name, slug in slugs.items()}
 
 
-def _stored_listings(connection: psycopg.Connection, listings: pl.DataFrame) -> dict[tuple[str, str], _Listing]:
+def find_listings(connection: psycopg.Connection, listings: pl.DataFrame) -> StoredListings:
+    """Those of the listings (bookmaker, external_event_id) that are stored."""
     rows = connection.execute(
         """
         SELECT bookmaker.slug, listing.external_event_id, listing.id, listing.event_id, listing.sportradar_id,
@@ -218,12 +228,12 @@ def _stored_listings(connection: psycopg.Connection, listings: pl.DataFrame) -> 
         """,
         [listings["bookmaker"].to_list(), listings["external_event_id"].to_list()],
     )
-    return {(row[0], row[1]): _Listing(*row[2:]) for row in rows}
+    return {(row[0], row[1]): StoredListing(*row[2:]) for row in rows}
 
 
 def _link_to_events(
     connection: psycopg.Connection,
-    stored: dict[tuple[str, str], _Listing],
+    stored: StoredListings,
     keys: Iterable[tuple[str, str]],
     now: datetime,
 ) -> set[int]:
@@ -268,7 +278,7 @@ def _link_to_events(
     return {listing.event_id for listing in pending if listing.event_id is not None} | (left - dropped)
 
 
-def _adopt_id(connection: psycopg.Connection, listing: _Listing) -> bool:
+def _adopt_id(connection: psycopg.Connection, listing: StoredListing) -> bool:
     """Let the listing's own event, which had no SportRadar id, take the one that the listing has learnt."""
     return (
         connection.execute(
@@ -279,7 +289,7 @@ def _adopt_id(connection: psycopg.Connection, listing: _Listing) -> bool:
     )
 
 
-def _create_event(connection: psycopg.Connection, listing: _Listing, now: datetime) -> int:
+def _create_event(connection: psycopg.Connection, listing: StoredListing, now: datetime) -> int:
     row = connection.execute(
         """
         INSERT INTO events (tournament_id, name, home_team, away_team, kickoff, sportradar_id, created_at)
@@ -302,7 +312,7 @@ def _create_event(connection: psycopg.Connection, listing: _Listing, now: dateti
 def _insert(
     connection: psycopg.Connection,
     bookmakers: dict[str, int],
-    created: dict[tuple[str, str], _Listing],
+    created: StoredListings,
     now: datetime,
 ) -> None:
     with connection.cursor() as cursor:
@@ -322,7 +332,7 @@ def _insert(
             cursor.nextset()
 
 
-def _update(connection: psycopg.Connection, updated: dict[tuple[str, str], _Listing]) -> None:
+def _update(connection: psycopg.Connection, updated: StoredListings) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             """

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import psycopg
 import stamina
-from psycopg import errors, sql
+from psycopg import errors
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted, mark_unavailable
@@ -26,10 +26,11 @@ from odds_pipeline.database.coverage import (
     record_errors,
     record_states,
 )
+from odds_pipeline.database.current_keys import read_current_keys
 from odds_pipeline.database.dictionaries import market_type_ids
 from odds_pipeline.database.endings import find_endings
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.listings import choose_primaries, resolve_listings
+from odds_pipeline.database.listings import choose_primaries, find_listings, resolve_listings
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.record import WriteRecord, recorded
@@ -37,7 +38,6 @@ from odds_pipeline.database.states import changed_rows
 from odds_pipeline.odds.absence import LISTED
 from odds_pipeline.odds.answers import Answers
 from odds_pipeline.odds.diff import (
-    CURRENT_KEYS,
     HISTORY_CHANGES,
     OBSERVED_KEYS,
     PROVEN_ABSENCE,
@@ -114,13 +114,18 @@ class _CycleWriter:
                 take_writer_lock(self.connection)
                 if (earlier := recorded(self.connection, self.run_id)) is not None:
                     return earlier
+            with self._timed("listings"):
+                arrivals = self.answers.answers.select(*_LISTING, "captured_at")
+                told = self.answers.listings.join(arrivals, on=_LISTING, how="left", maintain_order="left")
+                stored = find_listings(self.connection, told)
+            known = [listing.id for listing in stored.values() if listing.id is not None]
             # Read on a connection of its own, while it is worked out here which answers count and what they say.
             with ThreadPoolExecutor(1) as reading:
-                current_of_listed = reading.submit(self._current, self._is_listed())
+                current_of_listed = reading.submit(read_current_keys, self.database, known)
                 with self._timed("listings"):
-                    arrivals = self.answers.answers.select(*_LISTING, "captured_at")
-                    told = self.answers.listings.join(arrivals, on=_LISTING, how="left", maintain_order="left")
-                    listings = resolve_listings(self.connection, told, now=self.now, as_of=self.answers.cycle_at)
+                    listings = resolve_listings(
+                        self.connection, told, stored, now=self.now, as_of=self.answers.cycle_at
+                    )
                 with self._timed("answers"):
                     asked = self._asked(listings)
                     answered = asked.filter(~pl.col("is_late"))
@@ -132,10 +137,9 @@ class _CycleWriter:
                     keys, repeated = self._observed(answered)
                 with self._timed("read"):
                     current = current_of_listed.result()
-                    unlisted = absence.join(listings, on="listing_id", how="anti")["listing_id"].to_list()
-                    if unlisted:
-                        condition = sql.SQL("listing.id = ANY ({})").format(sql.Literal(unlisted))
-                        current = pl.concat([current, self._current(condition)])
+                    unlisted = absence.join(listings, on="listing_id", how="anti")["listing_id"]
+                    if not unlisted.is_empty():
+                        current = pl.concat([current, read_current_keys(self.database, unlisted)])
             with self._timed("diff"):
                 found = diff(current, keys, absence, self._refused(answered), self._vanished(answered))
                 found, again = self._without_repeats(found, repeated)
@@ -170,7 +174,8 @@ class _CycleWriter:
     def _timed(self, stage: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.seconds[stage] = round(time.perf_counter() - started, 4)
+        taken = time.perf_counter() - started
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + taken, 4)
 
     def _asked(self, listings: pl.DataFrame) -> pl.DataFrame:
         """The answers with their listing's ids and last answer, and whether they are older than that (``is_late``)."""
@@ -246,30 +251,6 @@ class _CycleWriter:
         return own.join(self._type_ids(own["betpawa_market_id"]), on="betpawa_market_id", how="inner").with_columns(
             line=pl.col("line") * 1000
         )
-
-    def _is_listed(self) -> sql.Composed:
-        """The condition that a listing is one of the answers', by the bookmakers' own ids."""
-        slugs, external_ids = (sql.Literal(self.answers.listings[name].to_list()) for name in _LISTING)
-        return sql.SQL(
-            "(bookmaker.slug, listing.external_event_id) IN (SELECT * FROM unnest({}::text[], {}::text[]))"
-        ).format(slugs, external_ids)
-
-    def _current(self, condition: sql.Composed) -> pl.DataFrame:
-        """Every market of the listings that meet the condition, keys and fingerprints only."""
-        query = sql.SQL(
-            """
-            SELECT market.id AS market_id, market.event_bookmaker_id AS listing_id, market.market_type_id AS type_id,
-                   (market.line * 1000)::int AS line, current.fingerprint, market.label_fingerprint,
-                   current.unavailable_at IS NULL AS is_available,
-                   current.last_seen_at IS NOT NULL AS has_own_sighting
-            FROM event_bookmakers AS listing JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
-            JOIN markets AS market ON market.event_bookmaker_id = listing.id
-            JOIN current_odds AS current ON current.market_id = market.id
-            WHERE {}
-            """
-        )
-        frame = self.database.read_frame(query.format(condition))
-        return frame.select(pl.col(name).cast(kind) for name, kind in CURRENT_KEYS.items())
 
     def _without_repeats(self, found: Diff, repeated: pl.Series) -> tuple[Diff, int]:
         """An answer as old as the last committed one may confirm, but cannot be a change of its own (I6)."""

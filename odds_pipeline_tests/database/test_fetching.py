@@ -20,13 +20,21 @@ from odds_pipeline.odds.observation import LINE, UTC_MICROSECONDS
 ROWS = sql.SQL(
     r"""
     SELECT * FROM (VALUES
-        (1, timestamptz '2026-11-01 10:00:00.123456Z', '\x00ff'::bytea, 'Örebro, "a"', 2.5::numeric(10, 3)),
-        (-7, '1999-12-31 23:59:59Z', '', '', NULL),
-        (2147483647, '2000-01-01Z', '\x0a', NULL, -0.125)
-    ) AS rows (number, moment, bytes, text, line)
+        (1, -1, true, timestamptz '2026-11-01 10:00:00.123456Z', '\x00ff'::bytea, 'Örebro, "a"', 2.5::numeric(10, 3)),
+        (-7, 9223372036854775807, false, '1999-12-31 23:59:59Z', '', '', NULL),
+        (2147483647, 0, true, '2000-01-01Z', '\x0a', NULL, -0.125)
+    ) AS rows (number, long, flag, moment, bytes, text, line)
     """
 )
-SCHEMA = {"number": pl.Int32, "moment": UTC_MICROSECONDS, "bytes": pl.Binary, "text": pl.String, "line": LINE}
+SCHEMA = {
+    "number": pl.Int32,
+    "long": pl.Int64,
+    "flag": pl.Boolean,
+    "moment": UTC_MICROSECONDS,
+    "bytes": pl.Binary,
+    "text": pl.String,
+    "line": LINE,
+}
 
 
 def test_rows_come_in_their_order_and_types(database: Database) -> None:
@@ -34,9 +42,9 @@ def test_rows_come_in_their_order_and_types(database: Database) -> None:
         frame = ask(connection, ROWS, SCHEMA)()
     assert frame.schema == pl.Schema(SCHEMA)
     assert frame.rows() == [
-        (1, datetime(2026, 11, 1, 10, 0, 0, 123_456, UTC), b"\x00\xff", 'Örebro, "a"', Decimal("2.500")),
-        (-7, datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC), b"", "", None),
-        (2_147_483_647, datetime(2000, 1, 1, tzinfo=UTC), b"\n", None, Decimal("-0.125")),
+        (1, -1, True, datetime(2026, 11, 1, 10, 0, 0, 123_456, UTC), b"\x00\xff", 'Örebro, "a"', Decimal("2.500")),
+        (-7, 9_223_372_036_854_775_807, False, datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC), b"", "", None),
+        (2_147_483_647, 0, True, datetime(2000, 1, 1, tzinfo=UTC), b"\n", None, Decimal("-0.125")),
     ]
 
 
@@ -46,10 +54,11 @@ def test_no_rows_are_a_frame_of_the_same_schema(database: Database) -> None:
     assert (frame.height, frame.schema) == (0, pl.Schema(SCHEMA))
 
 
-def test_a_null_where_none_may_be_is_refused(database: Database) -> None:
-    query = sql.SQL("SELECT nullif(number, 2) AS number FROM generate_series(1, 3) AS number")
+@pytest.mark.parametrize(("kind", "value"), [(pl.Int32, "number"), (pl.Int64, "number"), (pl.Boolean, "number = 1")])
+def test_a_null_where_none_may_be_is_refused(database: Database, kind: type[pl.DataType], value: str) -> None:
+    rows = sql.SQL("SELECT CASE WHEN number <> 2 THEN {} END AS given FROM generate_series(1, 3) AS number")
     with database.connect() as connection, pytest.raises(ValueError, match="1 of 3 values are null"):
-        ask(connection, query, {"number": pl.Int32})()
+        ask(connection, rows.format(sql.SQL(value)), {"given": kind})()  # type: ignore[arg-type]
 
 
 def test_questions_of_a_pipeline_are_answered_in_any_order(database: Database) -> None:
