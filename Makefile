@@ -9,6 +9,7 @@ EVENTS ?= 200
 CYCLES ?= 3
 PORT ?= 3000
 TESTS ?=
+LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help run up test soak lint bench lock clean
@@ -47,7 +48,8 @@ bench: $(READY) ## Measure speed and size (ratios to a floor of the same run)
 
 lock: ## Resolve pyproject.toml anew into requirements.txt, with hashes and no index address
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile $(LOCKED) --extra dev pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile $(LOCKED) benchmarks/requirements-peers.in -o benchmarks/requirements-peers.txt
 
 clean: ## Remove the virtual environment and caches (never the data)
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

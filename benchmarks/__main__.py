@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import commit, cycle, days, earlier, legacy, own_storage, profile, pruning, questions, storage
+from . import commit, cycle, days, earlier, legacy, own_storage, peers, profile, pruning, questions, storage
 from .measure import say
 from .offers import SCALES
 
@@ -20,6 +20,7 @@ _BENCHMARKS: dict[str, tuple[str, ...]] = {
     "earlier": (),
     "legacy": (),
     "own_storage": (),
+    "peers": ("M", "1M"),
     "profile": (),
     "pruning": (),
     "questions": (),
@@ -71,6 +72,8 @@ def _run(name: str, arguments: argparse.Namespace) -> None:
             legacy.run()
         case "own_storage":
             own_storage.run(arguments.keep, arguments.cycles)
+        case "peers":
+            peers.run(scales)
         case "pruning":
             pruning.run()
         case "profile":
