@@ -12,13 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from odds_pipeline.odds.arrow_columns import decimal_column, outcomes_column
+from odds_pipeline.odds.arrow_columns import decimal_column, outcomes_column, text_column, texts_column
 from odds_pipeline.odds.observation import (
     COVERAGE_SCHEMA,
     OBSERVATION_SCHEMA,
     AnswerStatus,
     Listing,
-    Observation,
     ParsedAnswer,
 )
 
@@ -33,17 +32,14 @@ _LISTING_COLUMNS = (
     "away_team",
     "kickoff",
 )
-_OBSERVATION_COLUMNS = (
+_TEXT_COLUMNS = (
     "betpawa_market_id",
     "betpawa_market_name",
     "source_market_id",
     "source_specifier",
-    "line",
-    "handicap_home",
-    "handicap_away",
     "handicap_type",
-    "market_groups",
 )
+_DECIMAL_COLUMNS = ("line", "handicap_home", "handicap_away")
 
 
 class SchemaMismatch(ValueError):
@@ -52,26 +48,30 @@ class SchemaMismatch(ValueError):
 
 def observations_frame(answers: Iterable[tuple[ParsedAnswer, datetime]], *, cycle_at: datetime) -> pl.DataFrame:
     """Observations of the given (answer, arrival) pairs in ``OBSERVATION_SCHEMA``."""
-    owners: list[Listing] = []
-    arrivals: list[datetime] = []
-    rows: list[Observation] = []
-    for answer, captured_at in answers:
-        rows.extend(answer.observations)
-        owners.extend([answer.listing] * len(answer.observations))
-        arrivals.extend([captured_at] * len(answer.observations))
-    columns: dict[str, Any] = {"cycle_at": [cycle_at] * len(rows), "captured_at": arrivals}
+    said = [(answer, captured_at) for answer, captured_at in answers if answer.observations]
+    rows = [row for answer, _ in said for row in answer.observations]
+    # What an answer's rows have in common is made once for each answer and repeated.
+    common: dict[str, Any] = {
+        "cycle_at": [cycle_at] * len(said),
+        "captured_at": [captured_at for _, captured_at in said],
+    }
     for name in _LISTING_COLUMNS:
-        columns[name] = [getattr(owner, name) for owner in owners]
-    for name in _OBSERVATION_COLUMNS:
-        columns[name] = [getattr(row, name) for row in rows]
-    decimals = ("line", "handicap_home", "handicap_away")
-    decimal_columns = {name: decimal_column(columns.pop(name), precision=10) for name in decimals}
-    schema = {name: kind for name, kind in OBSERVATION_SCHEMA.items() if name in columns}
-    frame = pl.DataFrame(columns, schema=schema).with_columns(
-        *(series.alias(name) for name, series in decimal_columns.items()),
-        outcomes_column([row.outcomes for row in rows]).alias("outcomes"),
+        common[name] = [getattr(answer.listing, name) for answer, _ in said]
+    repeats = pl.Series([len(answer.observations) for answer, _ in said], dtype=pl.UInt32)
+    return (
+        pl.DataFrame(common, schema={name: OBSERVATION_SCHEMA[name] for name in common})
+        .select(pl.all().repeat_by(repeats).explode())
+        .with_columns(
+            *(text_column([getattr(row, name) for row in rows]).alias(name) for name in _TEXT_COLUMNS),
+            *(
+                decimal_column([getattr(row, name) for row in rows], precision=10).alias(name)
+                for name in _DECIMAL_COLUMNS
+            ),
+            outcomes_column([row.outcomes for row in rows]).alias("outcomes"),
+            texts_column([row.market_groups for row in rows]).alias("market_groups"),
+        )
+        .select(*OBSERVATION_SCHEMA)
     )
-    return frame.select(*OBSERVATION_SCHEMA)
 
 
 def coverage_frame(

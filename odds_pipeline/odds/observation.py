@@ -118,7 +118,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     is_active: bool
 
 
-class Observation(msgspec.Struct, frozen=True, kw_only=True):
+class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One (market, line) of an answer, in betPawa's taxonomy where the catalogue has an equal, else under its own id.
 
     ``handicap_type`` is ``over_under``, ``asian``, ``european``, ``number`` or None; ``handicap_home`` and
