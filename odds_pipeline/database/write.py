@@ -36,7 +36,7 @@ from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.record import WriteRecord, recorded
 from odds_pipeline.database.states import changed_rows
 from odds_pipeline.odds.absence import LISTED
-from odds_pipeline.odds.answers import Answers
+from odds_pipeline.odds.answers import LARGEST_LINE, Answers
 from odds_pipeline.odds.diff import (
     HISTORY_CHANGES,
     OBSERVED_KEYS,
@@ -247,7 +247,9 @@ class _CycleWriter:
 
     def _market_keys(self, markets: pl.DataFrame, answered: pl.DataFrame) -> pl.DataFrame:
         """Markets of the given answers, named by texts, with their ids and their answer's arrival."""
-        own = markets.join(answered.select(*_LISTING, "listing_id", gone_at="captured_at"), on=_LISTING, how="inner")
+        # No market is stored under a larger line, and its thousandths would not fit.
+        fit = markets.filter((pl.col("line").abs() <= LARGEST_LINE).fill_null(value=True))
+        own = fit.join(answered.select(*_LISTING, "listing_id", gone_at="captured_at"), on=_LISTING, how="inner")
         return own.join(self._type_ids(own["betpawa_market_id"]), on="betpawa_market_id", how="inner").with_columns(
             line=pl.col("line") * 1000
         )

@@ -170,6 +170,15 @@ def test_a_writer_that_is_always_cut_off_gives_up_and_leaves_everything_as_it_wa
     assert commit(database, cycle).new == 1
 
 
+def test_a_line_beyond_all_that_are_stored_costs_its_market_and_not_the_cycle(database: Database) -> None:
+    """R11: whether it was refused after parsing or by the parser itself; its thousandths fit no integer."""
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME})]))
+    beyond: set[MarketKey] = {("5000", Decimal(2_999_999)), ("5000", Decimal(-9_999_999))}
+    offered = {RESULT: OTHER, ("5000", Decimal(3_000_000)): {"1": "2"}}
+    record = commit(database, Cycle(moment(1), {}, [answer("betpawa", "e", moment(1), offered, refused=beyond)]))
+    assert (record.changed, record.new, record.refused, record.set_aside) == (1, 0, 3, 0)
+
+
 def test_answers_of_a_bookmaker_that_is_not_registered_are_refused_as_a_whole(database: Database) -> None:
     """B-33: a missing reference row is a loud failure, never a silent nothing."""
     said = [answer(slug, "e", T0, {RESULT: HOME}) for slug in ("betpawa", "nobet")]
