@@ -345,14 +345,20 @@ def _update(connection: psycopg.Connection, updated: StoredListings) -> None:
 
 
 def _refresh_events(connection: psycopg.Connection, event_ids: list[int]) -> None:
-    """Show each event with betPawa's words where betPawa lists it, else with the first bookmaker's that does."""
+    """Show each event with betPawa's words where betPawa lists it, else with the first bookmaker's that does.
+
+    Where that bookmaker lists the match twice, with the kick-off that more listings of all bookmakers have.
+    """
     connection.execute(
         """
         WITH shown AS (
             SELECT DISTINCT ON (listing.event_id) listing.*
-            FROM event_bookmakers AS listing JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
-            WHERE listing.event_id = ANY(%s)
-            ORDER BY listing.event_id, (bookmaker.slug <> %s), bookmaker.id, listing.id
+            FROM (
+                SELECT *, count(*) OVER (PARTITION BY event_id, kickoff) AS agreeing
+                FROM event_bookmakers WHERE event_id = ANY(%s)
+            ) AS listing
+            JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+            ORDER BY listing.event_id, (bookmaker.slug <> %s), bookmaker.id, listing.agreeing DESC, listing.id
         )
         UPDATE events AS event
         SET tournament_id = shown.tournament_id, home_team = shown.home_team, away_team = shown.away_team,

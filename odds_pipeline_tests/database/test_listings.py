@@ -168,6 +168,14 @@ def test_two_listings_of_one_match_by_one_bookmaker_are_stored_and_one_is_shown(
     assert history_count(database) == 5
 
 
+def test_of_two_listings_of_betpawas_the_kick_off_is_that_on_which_more_bookmakers_agree(database: Database) -> None:
+    an_hour_later = listing("betpawa", "p2", kickoff=KICKOFF + timedelta(hours=1))
+    commit(database, 0, an_hour_later, listing("bet9ja", "n1"), listing("betpawa", "p1"))
+    assert query(database, "SELECT kickoff FROM events") == [(KICKOFF,)]
+    primary = "SELECT external_event_id FROM event_bookmakers WHERE is_primary ORDER BY external_event_id"
+    assert query(database, primary) == [("n1",), ("p1",)]
+
+
 def test_tournaments_of_one_name_in_two_countries_are_two(database: Database) -> None:
     """B-30, B-31, B-32: and a tournament that appears later is found then."""
     commit(
