@@ -31,7 +31,9 @@ from odds_pipeline.markets.specifier import (
 #: The bookmaker whose ids are the taxonomy's: its markets and outcomes are canonical as they come.
 CANONICAL = "betpawa"
 
-_REMEMBERED_PLACES = 65_536
+#: Enough for what every match has. Players' markets, ten times as many in a cycle, are never asked for again, and
+#: would only be carried along.
+_REMEMBERED_PLACES = 16_384
 
 
 class UnidentifiedMarket(ValueError):
