@@ -23,12 +23,18 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.scrape.staging import Staging
 
 from .measure import median, say, timed
-from .offers import SCALES, Scale, stage
+from .offers import CHANGED_SHARE, SCALES, Scale, stage
 from .peers_process import install, peer
 from .scratch import scratch_database, scratch_directory, wal_position
 from .writing import archive_beside, settle, write_staged
 
-_CHANGING, _IDLE = range(1, 4), range(4, 7)
+#: What changed, as the table says it, the share of the markets, and the numbers of the cycles.
+_KINDS = (
+    ("all are new", CHANGED_SHARE, range(1)),
+    ("5%", CHANGED_SHARE, range(1, 4)),
+    ("0%", 0.0, range(4, 7)),
+    ("100%", 1.0, range(7, 9)),
+)
 _WORK_MEMORY = {"PGOPTIONS": "-c work_mem=256MB"}
 _HEADER = (
     "| markets | changed | ours | dlt | dlt / ours | dbt, loaded | dbt / ours | with its load | WAL of each |\n"
@@ -71,19 +77,20 @@ class _Race:
 
     def run(self) -> list[str]:
         say(f"beside dlt and dbt at scale {self._scale.name}: {self._scale.total:,} markets a cycle")
-        self._say(0, self._lap(0, 0))
-        settle(self._database)
         rows: list[str] = []
-        for share, numbers in (("5%", _CHANGING), ("0%", _IDLE)):
-            laps = [self._lap(number, min(number, _CHANGING[-1])) for number in numbers]
-            for number, lap in zip(numbers, laps, strict=True):
-                self._say(number, lap)
-            rows.append(self._row(share, laps))
+        moved_until = 0
+        for name, share, numbers in _KINDS:
+            moved_until = numbers[-1] if share else moved_until
+            laps = [self._lap(number, min(number, moved_until), share or CHANGED_SHARE) for number in numbers]
+            rows.append(self._row(name, laps))
+            if 0 in numbers:
+                settle(self._database)
         self._require_same()
         return rows
 
-    def _lap(self, number: int, moved_until: int) -> _Lap:
-        staging = stage(self._scale, self._directory / "staging", number, moved_until=moved_until)
+    def _lap(self, number: int, moved_until: int, share: float) -> _Lap:
+        root = self._directory / "staging"
+        staging = stage(self._scale, root, number, moved_until=moved_until, changed_share=share)
         flat = self._directory / "offer.parquet"
         _write_flat(staging, flat)
         ours = write_staged(self._database, archive_beside(self._directory), staging, number)
@@ -96,7 +103,7 @@ class _Race:
             dbt = self._dbt.ask("")
             wal.append(wal_position(connection))
         flat.unlink()
-        return _Lap(
+        lap = _Lap(
             ours=ours.prepare.wall + ours.write.wall,
             dlt=dlt["whole"],
             dbt=dbt["whole"],
@@ -106,6 +113,8 @@ class _Race:
             dlt_wal=(wal[1] - wal[0]) / 1e6,
             dbt_wal=(wal[2] - wal[1]) / 1e6,
         )
+        self._say(number, lap)
+        return lap
 
     def _load(self, flat: Path) -> None:
         """Put the cycle into the table that dbt looks at."""
@@ -136,8 +145,8 @@ class _Race:
     def _row(self, share: str, laps: Sequence[_Lap]) -> str:
         of = _Lap(*(median(values) for values in zip(*laps, strict=True)))
         return (
-            f"| {self._scale.total:,} | {share} | {of.ours:.3f} s | {of.dlt:.2f} s | **{of.dlt / of.ours:.1f}** "
-            f"| {of.dbt:.2f} s | **{of.dbt / of.ours:.1f}** | {(of.dbt_load + of.dbt) / of.ours:.1f} "
+            f"| {self._scale.total:,} | {share} | {of.ours:.3f} s | {of.dlt:.2f} s | **{of.dlt / of.ours:.2g}** "
+            f"| {of.dbt:.2f} s | **{of.dbt / of.ours:.2g}** | {(of.dbt_load + of.dbt) / of.ours:.2g} "
             f"| {of.ours_wal:.1f}, {of.dlt_wal:.0f} and {of.dbt_wal:.0f} MB |"
         )
 
