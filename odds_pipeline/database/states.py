@@ -16,6 +16,7 @@ from psycopg import sql
 
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, Source, label_ids, outcome_set_ids, source_ids
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.fetching import ask, integers
 from odds_pipeline.odds.diff import Change
 from odds_pipeline.odds.observation import OBSERVATION_SCHEMA
 from odds_pipeline.odds.states import STORED, new_states
@@ -73,13 +74,15 @@ def changed_rows(
     with ThreadPoolExecutor(1) as reading:
         for part in observed.iter_slices(_SLICE):
             # The files are read while the database looks up what is stored.
-            full = reading.submit(_full, observations, part["row"])
-            written = part.filter(pl.col("change") != Change.SIGHTED.value)
-            stored = _stored(database, written.filter(pl.col("market_id").is_not_null()).select("row", "market_id"))
-            observed_rows = full.result()
-            rows = observed_rows.join(written.select("row"), on="row", how="semi", maintain_order="left")
-            arrived = observed_rows.drop("captured_at").join(part.select("row", "captured_at"), on="row")
-            yield _rows(connection, written, rows, stored), arrived.select(*OBSERVATION_SCHEMA)
+            reading_files = reading.submit(_full, observations, part["row"])
+            is_written = part["change"] != Change.SIGHTED.value
+            written = part.filter(is_written)
+            known = written.filter(pl.col("market_id").is_not_null()).select("row", "market_id")
+            stored = _stored(database, connection, known)
+            full = reading_files.result()
+            # Both are in the order of their rows, so nothing needs to be joined.
+            arrived = full.with_columns(part["captured_at"]).select(*OBSERVATION_SCHEMA)
+            yield _rows(connection, written, full.filter(is_written), stored), arrived
 
 
 def _full(observations: pl.LazyFrame, rows: pl.Series) -> pl.DataFrame:
@@ -106,19 +109,25 @@ def _rows(connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame
     )
 
 
-def _stored(database: Database, markets: pl.DataFrame) -> pl.DataFrame:
+def _stored(database: Database, connection: psycopg.Connection, markets: pl.DataFrame) -> pl.DataFrame:
     """State and outcome set of the markets (row, market_id) that are stored already, in STORED and more."""
     schema = {**STORED, "outcome_set_id": pl.Int32}
     if markets.is_empty():
         return pl.DataFrame(schema=schema)
-    states_query = sql.SQL(
+    query = sql.SQL(
         """
-        SELECT current.market_id, current.state, market.outcome_set_id
+        SELECT current.market_id, market.outcome_set_id, current.state
         FROM current_odds AS current JOIN markets AS market ON market.id = current.market_id
-        WHERE current.market_id = ANY ({})
+        WHERE current.market_id = ANY (%s::int[])
         """
     )
-    states = database.read_frame(states_query.format(sql.Literal(markets["market_id"].to_list())))
+    found: dict[str, pl.DataType | type[pl.DataType]] = {
+        "market_id": pl.Int32,
+        "outcome_set_id": pl.Int32,
+        "state": pl.Binary,
+    }
+    # Planned for these ids: how many they are decides whether the tables are read or their indexes.
+    states = ask(connection, query, found, [integers(markets["market_id"])], prepare=False)()
     sets_query = sql.SQL("SELECT id AS outcome_set_id, keys, names FROM outcome_sets WHERE id = ANY ({})")
     sets = database.read_frame(sets_query.format(sql.Literal(states["outcome_set_id"].unique().to_list())))
     return (

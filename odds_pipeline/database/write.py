@@ -200,16 +200,19 @@ class _CycleWriter:
     def _observed(self, answered: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
         """Keys of the good observations in ids, and the listings whose answer was committed before."""
         usable = answered.filter(pl.col("has_observations"))
-        keys = self.answers.keys.join(usable.select(*_LISTING, "listing_id"), on=_LISTING, how="inner")
-        types = self._type_ids(keys["betpawa_market_id"])
-        keys = keys.join(types, on="betpawa_market_id", how="inner").select(
-            "row",
-            "listing_id",
-            "type_id",
-            (pl.col("line") * 1000).cast(pl.Int32),
-            "fingerprint",
-            "label_fingerprint",
+        # The lines of one market type of one answer stand together, and are looked up together.
+        keys = self.answers.keys
+        run = keys.select(pl.struct(*_LISTING, "betpawa_market_id").rle_id()).to_series()
+        runs = (
+            keys.filter((run != run.shift()).fill_null(value=True))
+            .select(*_LISTING, "betpawa_market_id")
+            .join(usable.select(*_LISTING, "listing_id"), on=_LISTING, how="left", maintain_order="left")
         )
+        wanted = runs.filter(pl.col("listing_id").is_not_null())["betpawa_market_id"]
+        runs = runs.join(self._type_ids(wanted), on="betpawa_market_id", how="left", maintain_order="left")
+        keys = keys.with_columns(
+            runs["listing_id"].gather(run), runs["type_id"].gather(run), line=(pl.col("line") * 1000).cast(pl.Int32)
+        ).drop_nulls(["listing_id", "type_id"])
         repeated = usable.filter(pl.col("captured_at") == pl.col("last_answer_at"))["listing_id"]
         return keys.select(pl.col(name).cast(kind) for name, kind in OBSERVED_KEYS.items()), repeated
 

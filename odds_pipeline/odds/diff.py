@@ -103,7 +103,10 @@ def diff(
     ``refused`` (REFUSED_KEYS) keeps its markets from being gone; ``vanished`` (VANISHED_KEYS) names single markets.
     """
     key = list(MARKET_KEY)
-    matched = observed.join(current, on=key, how="left", nulls_equal=True, suffix="_current")
+    current = current.with_row_index("place").with_columns(identity=_identity())
+    matched = observed.with_columns(identity=_identity()).join(
+        current.drop(key), on="identity", how="left", suffix="_current"
+    )
     is_new = pl.col("market_id").is_null()
     differs = (pl.col("fingerprint") != pl.col("fingerprint_current")).fill_null(value=False)
     is_relabelled = (pl.col("label_fingerprint") != pl.col("label_fingerprint_current")).fill_null(value=False)
@@ -130,25 +133,28 @@ def diff(
         is_relabelled=is_relabelled,
         gone_at=pl.lit(None, dtype=PROVEN_ABSENCE["gone_at"]),
     )
-    missing = _missing(current, matched["market_id"], absence, refused, vanished)
+    is_seen = pl.repeat(value=False, n=current.height, dtype=pl.Boolean, eager=True)
+    unseen = current.filter(~is_seen.scatter(matched["place"].drop_nulls(), True), pl.col("is_available"))
+    missing = _missing(unseen, absence, refused, vanished)
     return Diff(changes=pl.concat([judged, missing.select(judged.columns)]), confirmed=matched.height - judged.height)
 
 
+def _identity() -> pl.Expr:
+    """The market's identity as one number: joining on three columns takes twice as long."""
+    listing_id, type_id, line = (pl.col(name).cast(pl.Int128) for name in MARKET_KEY)
+    no_line = 1 << 32  # beyond all lines
+    return (listing_id * (1 << 66)) + (type_id * (1 << 34)) + line.fill_null(no_line)
+
+
 def _missing(
-    current: pl.DataFrame,
-    observed: pl.Series,
-    absence: pl.DataFrame,
-    refused: pl.DataFrame,
-    vanished: pl.DataFrame | None,
+    unseen: pl.DataFrame, absence: pl.DataFrame, refused: pl.DataFrame, vanished: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """Available markets of covered listings that are not among those ``observed``: gone, or refused for now."""
+    """Available markets that were not observed, of covered listings or named: gone, or refused for now."""
     key = list(MARKET_KEY)
-    available = current.filter(pl.col("is_available"))
-    absent = available.join(absence, on="listing_id", how="inner")
+    absent = unseen.join(absence, on="listing_id", how="inner")
     if vanished is not None:
-        named = available.join(absence, on="listing_id", how="anti").join(vanished, on=key, nulls_equal=True)
+        named = unseen.join(absence, on="listing_id", how="anti").join(vanished, on=key, nulls_equal=True)
         absent = pl.concat([absent, named.select(absent.columns)])
-    absent = absent.join(observed.to_frame(), on="market_id", how="anti")
     is_refused = pl.col("refused").fill_null(value=False)
     return (
         absent.join(refused.select(*key).unique().with_columns(refused=True), on=key, how="left", nulls_equal=True)
