@@ -13,10 +13,13 @@ from datetime import date
 import polars as pl
 import pyarrow.dataset as ds
 
-from odds_pipeline.archive.store import Archive, ArchivedFile
+from odds_pipeline.archive.pending import ArchivedFile, Layout
+from odds_pipeline.archive.store import Archive
 from odds_pipeline.odds.replay import HISTORY_ROWS
 
 FOLDER = "state"
+
+_LAYOUT = Layout(level=9, encodings={"market_id": "DELTA_BINARY_PACKED", "state": "PLAIN"}, statistics=("market_id",))
 
 
 def write_state(archive: Archive, day: date, state: pl.DataFrame) -> ArchivedFile:
@@ -25,7 +28,7 @@ def write_state(archive: Archive, day: date, state: pl.DataFrame) -> ArchivedFil
     Raises ``ArchiveUnusable``.
     """
     name = f"{day:%Y%m%d}-{secrets.token_hex(4)}.parquet"
-    return archive.write(f"{FOLDER}/day={day.isoformat()}", name, [state.sort("market_id")], HISTORY_ROWS)
+    return archive.write(f"{FOLDER}/day={day.isoformat()}", name, [state.sort("market_id")], HISTORY_ROWS, _LAYOUT)
 
 
 def read_state(archive: Archive, path: str, market_ids: Sequence[int] | None = None) -> pl.DataFrame:

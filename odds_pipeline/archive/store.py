@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs as fs
 
-from odds_pipeline.archive.pending import ArchivedFile, PendingFile
+from odds_pipeline.archive.pending import AS_IT_COMES, ArchivedFile, Layout, PendingFile
 from odds_pipeline.archive.url import folder_of, without_credentials
 from odds_pipeline.data_dir import data_directory
 from odds_pipeline.settings import Settings
@@ -101,39 +101,20 @@ class Archive:
         name: str,
         frames: Iterable[pl.DataFrame],
         schema: Mapping[str, Any],
-        *,
-        level: int = 3,
-        row_group_rows: int = 128_000,
+        layout: Layout = AS_IT_COMES,
     ) -> ArchivedFile:
         """Write the frames, all in ``schema``, as ``folder/name``; see ``begin``. Raises ``ArchiveUnusable``."""
-        with self.begin(folder, name, schema, level=level, row_group_rows=row_group_rows) as file:
+        with self.begin(folder, name, schema, layout) as file:
             for frame in frames:
                 file.append(frame)
             return file.finish()
 
-    def begin(
-        self,
-        folder: str,
-        name: str,
-        schema: Mapping[str, Any],
-        *,
-        level: int = 3,
-        row_group_rows: int = 128_000,
-        encodings: Mapping[str, str] | None = None,
-    ) -> PendingFile:
+    def begin(self, folder: str, name: str, schema: Mapping[str, Any], layout: Layout = AS_IT_COMES) -> PendingFile:
         """Begin the Parquet file ``folder/name``, as a context manager that leaves nothing unless it is finished.
 
-        A file of that name is replaced. ``level``: of zstd; ``row_group_rows``: what a reader can skip at once;
-        ``encodings``: Parquet's, by the path of a column, of those that are not to have a dictionary.
+        A file of that name is replaced.
         """
-        return PendingFile(
-            self.put,
-            f"{folder}/{name}",
-            schema,
-            level=level,
-            row_group_rows=row_group_rows,
-            encodings=encodings or {},
-        )
+        return PendingFile(self.put, f"{folder}/{name}", schema, layout)
 
     def read(
         self, path: str, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow.compute as pc
 import pytest
 
+from odds_pipeline.archive.pending import Layout
 from odds_pipeline.archive.store import Archive, ArchiveDamaged, ArchiveOfAnother, ArchiveUnusable
 from odds_pipeline.settings import Settings
 from odds_pipeline_tests.archive.stores import ACCESS_KEY, S3, SECRET_KEY
@@ -35,7 +36,7 @@ def rows(first: int, number: int = 1000) -> pl.DataFrame:
 
 
 def test_what_was_written_is_read_back_exactly(archive: Archive) -> None:
-    file = archive.write(FOLDER, NAME, [rows(0), rows(1000)], SCHEMA, row_group_rows=300)
+    file = archive.write(FOLDER, NAME, [rows(0), rows(1000)], SCHEMA, Layout(row_group_rows=300))
     assert (file.path, file.rows) == (PATH, 2000)
     assert archive.read(PATH).equals(rows(0, 2000))
     assert dict(archive.read(PATH).schema) == SCHEMA
