@@ -16,6 +16,9 @@ _WRITER = 0x6F64_6473_0003
 _CYCLE = 0x6F64_6473_0004
 """Held by a cycle while it scrapes: two never ask the bookmakers at once (B-46)."""
 
+_RUN = 0x6F64_6473
+"""The first of two keys, of which the second is a run's id: shared by the sessions that work for that run."""
+
 _ARCHIVE = 0x6F64_6473_0005
 """Held by whoever retires, rebuilds or imports days, makes states or sweeps: one at a time, cycles go on."""
 
@@ -51,3 +54,31 @@ def try_cycle_lock(connection: psycopg.Connection) -> bool:
     # The lock is the session's; ending the transaction keeps old row versions from piling up while the scrape lasts.
     connection.commit()
     return row is not None and row[0]
+
+
+def sign_session(connection: psycopg.Connection, run_id: int) -> None:
+    """Name the run that the session works for, until it is closed: ``end_sessions_of`` finds it by that."""
+    connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [_RUN, run_id])
+    connection.commit()
+
+
+def sign_transaction(connection: psycopg.Connection, run_id: int) -> None:
+    """Like ``sign_session``, until the transaction ends: before anything is locked that others wait for."""
+    connection.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [_RUN, run_id])
+
+
+def end_sessions_of(connection: psycopg.Connection, run_id: int) -> int:
+    """End the sessions that work for a run, and with them their locks and transactions; return how many there were.
+
+    A process that hangs keeps its connections, and a machine that is gone leaves them behind for hours: whoever waits
+    for what they hold would wait as long.
+    """
+    ended = connection.execute(
+        """
+        SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
+        WHERE locktype = 'advisory' AND (classid, objid, objsubid) = (%s::oid, %s::oid, 2)
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """,
+        [_RUN, run_id],
+    )
+    return len(ended.fetchall())

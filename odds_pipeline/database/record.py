@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 
+from odds_pipeline.database.locks import sign_transaction
+
 
 class RunGivenUp(RuntimeError):
     """The run is no longer running: a watchdog gave it up, or it failed. It may not write over newer answers (I5)."""
@@ -66,9 +68,10 @@ class WriteRecord:
 def recorded(connection: psycopg.Connection, run_id: int) -> WriteRecord | None:
     """The record of a run that was committed before, None for one that is running and may write (locks its row).
 
-    Makes a retry after a lost connection harmless: whether the first commit arrived is known (B-48). Raises
-    ``RunGivenUp`` for any other run.
+    Makes a retry after a lost connection harmless: whether the first commit arrived is known (B-48). The transaction
+    is the run's from here on, so that giving the run up ends it. Raises ``RunGivenUp`` for any other run.
     """
+    sign_transaction(connection, run_id)
     row = connection.execute("SELECT status, counts FROM scrape_runs WHERE id = %s FOR UPDATE", [run_id]).fetchone()
     if row is None:
         raise RunGivenUp(f"run {run_id} does not exist")

@@ -11,10 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
+import psycopg
 from psycopg.types.json import Jsonb
 
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.locks import end_sessions_of, sign_transaction
+from odds_pipeline.database.record import RunGivenUp, recorded
 from odds_pipeline.settings import Settings
 
 Trigger = Literal["scheduled", "manual", "webhook", "backfill"]
@@ -40,6 +43,7 @@ def start_run(database: Database, run_id: int, *, now: datetime, settings: Setti
     A difference of less than a minute is none: clocks of two machines, and the time that a statement takes.
     """
     with database.borrow() as connection:
+        sign_transaction(connection, run_id)
         connection.execute(
             """
             UPDATE scrape_runs
@@ -70,6 +74,7 @@ def start_run(database: Database, run_id: int, *, now: datetime, settings: Setti
 def beat(database: Database, run_id: int, *, now: datetime, timings: dict[str, Any] | None = None) -> None:
     """Say that the run is alive, and keep what is known of its timings (seconds by stage and bookmaker)."""
     with database.borrow() as connection:
+        sign_transaction(connection, run_id)
         connection.execute(
             """
             UPDATE scrape_runs SET heartbeat_at = %s, timings = coalesce(timings, '{}'::jsonb) || %s
@@ -82,6 +87,7 @@ def beat(database: Database, run_id: int, *, now: datetime, timings: dict[str, A
 def fail_run(database: Database, run_id: int, *, error_type: str, message: str, now: datetime) -> bool:
     """Close a run that is pending or running as failed, with a typed error. False: it was closed already."""
     with database.borrow() as connection:
+        sign_transaction(connection, run_id)
         closed = connection.execute(
             """
             UPDATE scrape_runs SET status = 'failed', completed_at = %s, error = %s
@@ -99,11 +105,22 @@ def fail_run(database: Database, run_id: int, *, error_type: str, message: str, 
 
 @contextmanager
 def failing_run(database: Database, run_id: int, *, clock: Clock) -> Iterator[None]:
-    """Close the run as failed when the body raises, interruptions included, and let the exception pass."""
+    """Close the run as failed when the body raises, interruptions included, and let the exception pass.
+
+    Where the database is what failed, the run stays open until the watchdog gives it up. Raises ``RunGivenUp`` in
+    place of what befalls a run that was given up: its connections are closed, its staging files gone.
+    """
     try:
         yield
     except BaseException as error:
-        fail_run(database, run_id, error_type=error_type(type(error).__name__), message=str(error), now=clock.now())
+        kind = error_type(type(error).__name__)
+        try:
+            is_closed = fail_run(database, run_id, error_type=kind, message=str(error), now=clock.now())
+            if not is_closed and isinstance(error, Exception) and not isinstance(error, RunGivenUp):
+                with database.borrow() as connection:
+                    recorded(connection, run_id)
+        except psycopg.OperationalError as unreachable:
+            error.add_note(f"run {run_id} could not be closed, so the watchdog will give it up: {unreachable}")
         raise
 
 
@@ -113,7 +130,10 @@ def error_type(class_name: str) -> str:
 
 
 def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) -> list[int]:
-    """Fail every run that has shown no life for ``dead_run_after``; return their ids (B-45)."""
+    """Fail every run that has shown no life for ``dead_run_after``; return their ids (B-45).
+
+    What its sessions hold is free then: the cycle's lock, or the writer's with all that the transaction had changed.
+    """
     with database.borrow() as connection:
         dead = connection.execute(
             """
@@ -123,6 +143,8 @@ def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) 
             """,
             [now - settings.dead_run_after],
         ).fetchall()
+        for (run_id,) in dead:
+            end_sessions_of(connection, run_id)
     minutes = settings.dead_run_after / timedelta(minutes=1)
     message = f"no sign of life for {minutes:g} minutes; given up"
     return [run_id for (run_id,) in dead if fail_run(database, run_id, error_type="dead_run", message=message, now=now)]

@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psycopg
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.bookmakers.registry import bookmaker
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import register_bookmakers
-from odds_pipeline.database.locks import try_cycle_lock
+from odds_pipeline.database.locks import try_cycle_lock, sign_session
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.refreshes import became_run
 from odds_pipeline.database.remap import remap_if_learnt
@@ -72,7 +74,8 @@ def scrape_cycle(
 
     Raises ``CycleUnderWay``. Whatever else is raised, an interruption included, has closed the run as failed.
     """
-    with database.connect() as lock:
+    # A session that was lost has lost its lock, and nothing else: the answers are written all the same.
+    with closing(database.connect()) as lock:
         if not try_cycle_lock(lock):
             raise CycleUnderWay("another cycle is scraping right now; the next one can start when it has ended")
         sweep(staging_root, keep=_open_runs(database))
@@ -84,6 +87,7 @@ def scrape_cycle(
             clock=clock,
             staging_root=staging_root,
             dagster_run_id=dagster_run_id,
+            lock=lock,
         )
 
 
@@ -160,6 +164,7 @@ def _scrape(
     clock: Clock,
     staging_root: Path,
     dagster_run_id: str | None,
+    lock: psycopg.Connection | None = None,
     only_event: Sequence[Listing] | None = None,
     request_id: int | None = None,
 ) -> tuple[Cycle, dict[str, Collected]]:
@@ -170,6 +175,8 @@ def _scrape(
     remap_if_learnt(database, mapper, now=cycle_at)
     run_id = open_run(database, trigger=trigger, now=cycle_at, dagster_run_id=dagster_run_id)
     with failing_run(database, run_id, clock=clock):
+        if lock is not None:
+            sign_session(lock, run_id)
         if request_id is not None:
             became_run(database, request_id, run_id, now=cycle_at)
         start_run(database, run_id, now=cycle_at, settings=settings)

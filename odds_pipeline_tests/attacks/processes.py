@@ -6,6 +6,7 @@ They are forked from a server that has everything imported, so that one costs a 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.simulator.server import Options, Server, base_urls
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.bookmakers.sites import quick_settings
-from odds_pipeline_tests.cycle.small_world import PERIOD, SmallWorld, run_cycle
+from odds_pipeline_tests.cycle.small_world import PERIOD, SmallWorld, query, run_cycle
 
 DOOMED = "odds_pipeline_doomed"
 """``application_name`` of a cycle that may be killed."""
@@ -49,6 +50,16 @@ class CycleProcess:
     def is_over(self) -> bool:
         """Whether it has ended, one way or another."""
         return not self._process.is_alive()
+
+    def hang(self) -> None:
+        """Stop it where it is, until ``come_back``."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def come_back(self) -> None:
+        """Let it go on as if no time had passed."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """``kill -9``."""
@@ -108,6 +119,22 @@ def simulator_process(world: SmallWorld) -> Iterator[tuple[BaseProcess, dict[str
         process.kill()
         process.join(60)
         answers.close()
+
+
+def is_writing(database: Database) -> bool:
+    """Whether a cycle of ours holds an advisory lock within its transaction: the writer's."""
+    holding = """
+        SELECT FROM pg_locks AS held JOIN pg_stat_activity AS session USING (pid)
+        WHERE held.locktype = 'advisory' AND held.granted AND session.application_name = %s
+          AND session.datname = current_database() AND session.xact_start IS NOT NULL
+    """
+    return bool(query(database, holding, [DOOMED]))
+
+
+def has_sessions(database: Database) -> bool:
+    """Whether the server still has a session of a cycle of ours, killed or not."""
+    ours = "SELECT FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+    return bool(query(database, ours, [DOOMED]))
 
 
 def _cycle(url: str, staging: Path, urls: dict[str, str], now: datetime, answers: Connection) -> None:

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -29,7 +30,13 @@ from odds_pipeline_tests.attacks.holding import (
     assert_invariants_hold,
     remember,
 )
-from odds_pipeline_tests.attacks.processes import DOOMED, CycleProcess, cycle_process, simulator_process
+from odds_pipeline_tests.attacks.processes import (
+    CycleProcess,
+    cycle_process,
+    has_sessions,
+    is_writing,
+    simulator_process,
+)
 from odds_pipeline_tests.attacks.rounds import told, wait_until
 from odds_pipeline_tests.conftest import TEST_SETTINGS
 from odds_pipeline_tests.cycle.small_world import SmallWorld, available, confirmed_at, query, run_cycle, stored
@@ -38,6 +45,7 @@ RUN, SIMULATOR = "the run", "the simulator"
 IMMEDIATE, POSTMASTER = "PostgreSQL, shut down immediately", "PostgreSQL's postmaster, killed"
 VICTIMS = (RUN, IMMEDIATE, SIMULATOR, POSTMASTER)
 SEED = 601
+ONE_MINUTE = timedelta(minutes=1)
 
 
 class Kills:
@@ -65,7 +73,7 @@ class Kills:
                     simulator, urls = stack.enter_context(simulator_process(self.world))
                 cycle = stack.enter_context(cycle_process(self.database, self.world, self.staging, urls=urls))
                 if is_at_commit:
-                    wait_until(lambda: cycle.is_over or self.is_writing())
+                    wait_until(lambda: cycle.is_over or is_writing(self.database))
                 time.sleep(moment * (self.write_length if is_at_commit else self.length))
                 if victim == RUN:
                     cycle.kill()
@@ -74,21 +82,9 @@ class Kills:
                 else:
                     self.kill_server(signal.SIGQUIT if victim == IMMEDIATE else signal.SIGKILL)
                 self.outcomes[victim, self.outcome(victim, cycle)] += 1
-            wait_until(lambda: not self.sessions())
+            wait_until(lambda: not has_sessions(self.database))
             self.check()
             self.next_cycle()
-
-    def is_writing(self) -> bool:
-        """Whether the cycle holds an advisory lock within its transaction: the writer's."""
-        holding = """
-            SELECT FROM pg_locks AS held JOIN pg_stat_activity AS session USING (pid)
-            WHERE held.locktype = 'advisory' AND held.granted AND session.application_name = %s
-              AND session.xact_start IS NOT NULL
-        """
-        return bool(query(self.database, holding, [DOOMED]))
-
-    def sessions(self) -> bool:
-        return bool(query(self.database, "SELECT FROM pg_stat_activity WHERE application_name = %s", [DOOMED]))
 
     def kill_server(self, how: signal.Signals) -> None:
         """The cycle goes on meanwhile: it may find the server again."""
@@ -124,7 +120,7 @@ class Kills:
     def next_cycle(self) -> None:
         """One cycle that nobody disturbs puts everything right; the same answers once more change nothing."""
         world, database = self.world, self.database
-        now = world.clock.advance(world.settings.dead_run_after)
+        now = world.clock.advance(world.settings.dead_run_after + ONE_MINUTE)
         give_up_dead_runs(database, settings=world.settings, now=now)
         began = time.perf_counter()
         ran = run_cycle(database, self.staging, world.settings, world.clock)

@@ -2,91 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Concatenate, ParamSpec, TypeVar
 
 import pytest
 
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.rebuild import rebuild_current
-from odds_pipeline.database.record import RunGivenUp, WriteRecord
+from odds_pipeline.database.record import RunGivenUp
 from odds_pipeline.database.runs import give_up_dead_runs
-from odds_pipeline.database.write import write_cycle
-from odds_pipeline_tests.archives import archive_of
-from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, prepared, running
-from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
-from odds_pipeline_tests.database.reading import current, history, history_count, query
+from odds_pipeline_tests.attacks.rounds import wait_until
+from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, running
+from odds_pipeline_tests.database.plain_model import Cycle
+from odds_pipeline_tests.database.reading import current, history, history_count
+from odds_pipeline_tests.database.writers import HOME, RESULT, Elsewhere, prices, waiting, write, writers_lock
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-RESULT: MarketKey = ("3743", None)
-HOME = {"1": "2.5", "X": "3.2", "2": "2.9"}
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Elsewhere:
-    """Runs functions in threads, each with connections of its own to the test's database."""
-
-    def __init__(self, database: Database, threads: ThreadPoolExecutor) -> None:
-        self._database, self._threads = database, threads
-
-    def start(self, function: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        def run() -> T:
-            database = Database(self._database.url)
-            try:
-                return function(database, *args, **kwargs)
-            finally:
-                database.dispose()
-
-        return self._threads.submit(run)
 
 
 @pytest.fixture
 def elsewhere(database: Database) -> Iterator[Elsewhere]:
     with ThreadPoolExecutor(8) as threads:
         yield Elsewhere(database, threads)
-
-
-@contextmanager
-def writers_lock(database: Database) -> Iterator[None]:
-    """Hold the lock that every writer waits for."""
-    with database.connect() as connection:
-        take_writer_lock(connection)
-        yield
-
-
-def prices(at: datetime, price: str, *, events: str = "e") -> Cycle:
-    """One cycle in which the home win has this price at every event."""
-    return Cycle(at, {}, [answer("betpawa", event, at, {RESULT: HOME | {"1": price}}) for event in events])
-
-
-def write(database: Database, cycle: Cycle, run_id: int) -> WriteRecord:
-    return write_cycle(
-        database, archive_of(database), prepared(cycle, run_id), run_id=run_id, settings=SETTINGS, now=cycle.as_of
-    )
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.005)
-
-
-def waiting(database: Database) -> int:
-    """How many sessions of this database wait for a lock."""
-    return query(
-        database,
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-    )[0][0]
 
 
 def test_writers_at_once_are_written_one_after_the_other(database: Database, elsewhere: Elsewhere) -> None:
