@@ -23,7 +23,7 @@ from odds_pipeline.bookmakers.registry import bookmaker
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.listings import register_bookmakers
-from odds_pipeline.database.locks import try_cycle_lock, sign_session
+from odds_pipeline.database.locks import sign_session, try_cycle_lock
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.database.refreshes import became_run
 from odds_pipeline.database.remap import remap_if_learnt
