@@ -19,6 +19,7 @@ import httpx
 import msgspec
 import stamina
 
+from odds_pipeline.bookmakers.address import base_address, is_loopback
 from odds_pipeline.bookmakers.base import (
     Answer,
     ApiChanged,
@@ -41,7 +42,8 @@ _WHOLE_ANSWER = 3
 #: A bookmaker that fails without one success for twice its time-out is given up after this many failures.
 _FAILURES_IN_SILENCE = 10
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+#: What is asked for, and the only compression that is undone: others turn kilobytes into gigabytes at one read.
+_ENCODINGS = ("gzip", "deflate")
 
 
 class HtmlPage(UnexpectedContent):
@@ -64,7 +66,8 @@ class RequestCounts:
 def open_http(bookmaker: Bookmaker, settings: Settings, clock: Clock) -> BookmakerHttp:
     """A client for ``bookmaker``, to be used as an async context manager.
 
-    Raises ``ValueError`` when the simulator is the source and has no address: the live site is never asked by mistake.
+    Raises ``ValueError`` when the simulator is the source and has no address: the live site is never asked by mistake;
+    and for an address that may not be asked (``base_address``).
     """
     limits = settings.of(bookmaker.slug)
     if limits.url is None and settings.source != "live":
@@ -80,6 +83,7 @@ def open_http(bookmaker: Bookmaker, settings: Settings, clock: Clock) -> Bookmak
         limits=limits,
         clock=clock,
         forbidden_is_rate_limit=bookmaker.forbidden_is_rate_limit,
+        is_live=settings.source == "live",
     )
 
 
@@ -99,23 +103,22 @@ class BookmakerHttp:
         limits: BookmakerSettings,
         clock: Clock,
         forbidden_is_rate_limit: bool = False,
+        is_live: bool = False,
     ) -> None:
         self.clock = clock
         self.limits = limits
         self.counts = RequestCounts()
-        self._base_url = httpx.URL(base_url)
-        if self._base_url.scheme not in ("http", "https") or not self._base_url.host:
-            raise ValueError(f"not an http address: {base_url!r}")
+        self._base_url = base_address(base_url, is_live=is_live)
         self._forbidden_is_rate_limit = forbidden_is_rate_limit
         self._client = httpx.AsyncClient(
             base_url=self._base_url,
-            headers=dict(headers),
+            headers=dict(headers) | {"accept-encoding": ", ".join(_ENCODINGS)},
             timeout=limits.timeout_s,
             # Twice the slots: a connection that is being closed must not keep the next request waiting.
             limits=httpx.Limits(max_connections=2 * limits.parallelism, max_keepalive_connections=limits.parallelism),
             follow_redirects=False,
             # A proxy from the environment cannot reach this machine's own simulator.
-            trust_env=self._base_url.host not in _LOOPBACK,
+            trust_env=not is_loopback(self._base_url.host),
         )
         self._slots = asyncio.Semaphore(limits.parallelism)
         self._retrying = stamina.AsyncRetryingCaller(
@@ -229,9 +232,12 @@ class BookmakerHttp:
         response = await self._client.send(request, stream=True)
         try:
             require_success(response, clock=self.clock, forbidden_is_rate_limit=self._forbidden_is_rate_limit)
-            if "," in response.headers.get("content-encoding", ""):
+            encoding = response.headers.get("content-encoding", "").strip().lower()
+            if "," in encoding:
                 # A few kilobytes compressed twice are gigabytes before the first of them can be counted.
                 raise UnexpectedContent(f"{request.url.path}: compressed more than once")
+            if encoding not in ("", "identity", *_ENCODINGS):
+                raise UnexpectedContent(f"{request.url.path}: compressed in a way that was not asked for: {encoding!r}")
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

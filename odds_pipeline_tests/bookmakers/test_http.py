@@ -260,6 +260,14 @@ def test_a_body_compressed_twice_is_not_read() -> None:
     assert "compressed more than once" in str(failure)
 
 
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "aes128gcm"])
+def test_a_body_compressed_in_a_way_that_was_not_asked_for_is_not_read(encoding: str) -> None:
+    failure, server = ask(lambda _: Reply(body=OK.body, headers={"content-encoding": encoding}), quick())
+    assert isinstance(failure, UnexpectedContent)
+    assert "not asked for" in str(failure)
+    assert server.requests[0].headers["accept-encoding"] == "gzip, deflate"
+
+
 def test_a_redirect_is_refused_and_its_target_never_asked() -> None:
     async def run() -> None:
         async with (

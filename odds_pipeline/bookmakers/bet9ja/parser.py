@@ -107,7 +107,7 @@ def _prices(raw: msgspec.Raw) -> list[tuple[str, Any]]:
 
     Raises as ``decode_as`` does: only now is looked at what stands in ``O``.
     """
-    prices = as_object(decode_as(Any, raw, _BOOKMAKER))
+    prices = as_object(decode_as(object, raw, _BOOKMAKER))
     if bytes(raw).count(b'":') == len(prices):
         return list(prices.items())
     pairs = json.loads(bytes(raw), object_pairs_hook=tuple)
