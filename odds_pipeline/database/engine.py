@@ -228,6 +228,12 @@ def parse_url(text: str, *, setting: str) -> URL:
         raise DatabaseUnusable(f"{setting} has the scheme {url.drivername!r}; only postgresql:// is supported")
     if not url.database:
         raise DatabaseUnusable(f"{setting} names no database; add one, as in postgresql://user@host:5432/odds")
+    if "sslpassword" in url.query:
+        raise DatabaseUnusable(f"{setting} has an sslpassword in it, which messages would show; give a key without one")
+    # libpq takes a password there, too, where nobody who prints a URL would mask it.
+    if (password := url.query.get("password")) is not None:
+        given = password if isinstance(password, str) else password[-1]
+        url = url.set(password=given).difference_update_query(["password"])
     return url.set(drivername="postgresql")
 
 

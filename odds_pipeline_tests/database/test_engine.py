@@ -122,6 +122,7 @@ def test_a_server_that_cannot_be_reached_is_told_without_the_password(
         ("postgresql://user:hush@host:port/odds", "is not a URL"),
         ("postgresql://user:hush@host", "names no database"),
         ("", "is not a URL"),
+        ("postgresql://user@host/odds?sslpassword=hush", "has an sslpassword in it"),
     ],
 )
 def test_what_is_no_postgresql_url_is_told_by_its_setting_not_by_itself(url: str, said: str) -> None:
@@ -151,6 +152,15 @@ def test_no_password_is_printed() -> None:
     for printed in (repr(urls), str(urls), repr(Database(url)), str(Database(url))):
         assert "hush" not in printed
         assert "user" in printed
+
+
+def test_a_password_among_the_parameters_is_as_secret_as_one_before_the_host() -> None:
+    url = "postgresql://user@127.0.0.1:1/odds?password=hush&sslmode=disable"
+    database = Database(url)
+    assert conninfo_to_dict(database.libpq)["password"] == "hush"
+    with pytest.raises(DatabaseUnusable, match="Connection refused") as caught:
+        DatabaseUrls.from_settings(Settings(database_url=SecretStr(url)))
+    assert "hush" not in f"{database!r} {caught.value}"
 
 
 def test_libpq_reads_the_url_as_sqlalchemy_means_it() -> None:
