@@ -49,6 +49,8 @@ class Writers:
         self.draw = random.Random(SEED)
         self.now = T0
         self.price = Decimal("2.01")
+        #: How long a write took lately, in seconds.
+        self.write_length = 0.1
         self.outcomes: Counter[tuple[str, str]] = Counter()
 
     def round(self, number: int) -> None:
@@ -90,7 +92,7 @@ class Writers:
         assert self.shown() == {str(cycles[1].answers[0].markets[RESULT]["1"][0])}
         if older.late:
             assert (older.late, older.inserted_history, self.rows_of(runs[0])) == (len(EVENTS), 0, 0)
-            return "the older came second and wrote nothing"
+            return "the older wrote nothing"
         assert older.inserted_history == len(EVENTS)
         return "the older came first"
 
@@ -103,6 +105,7 @@ class Writers:
             wait_until(lambda: waiting(self.database) == 1)
             assert give_up_dead_runs(self.database, settings=SETTINGS, now=newer.at) == [slow]
         record = write(self.database, newer, fast)
+        self.write_length = sum(record.seconds.values())
         assert (record.late, record.inserted_history) == (0, len(EVENTS))
         self.assert_refused(slow, woken.exception())
         return "refused"
@@ -110,9 +113,9 @@ class Writers:
     def given_up_at_any_moment(self) -> str:
         """The watchdog comes while the run writes: before its commit it is ended, after it is too late."""
         run = running(self.database, self.now)
-        pause = self.draw.uniform(0, 0.1)
-        writing = self.elsewhere.start(write, self.cycle(self.now), run)
-        time.sleep(pause)
+        cycle = self.cycle(self.now)
+        writing = self.elsewhere.start(write, cycle, run)
+        time.sleep(self.draw.uniform(0, 1.5) * self.write_length)
         given_up = give_up_dead_runs(self.database, settings=SETTINGS, now=self.now + DEAD_AFTER)
         if given_up:
             self.assert_refused(run, writing.exception())
