@@ -122,13 +122,13 @@ def simulator_process(world: SmallWorld) -> Iterator[tuple[BaseProcess, dict[str
 
 
 def is_writing(database: Database) -> bool:
-    """Whether a cycle of ours holds an advisory lock within its transaction: the writer's."""
-    holding = """
+    """Whether a cycle of ours has begun to change odds and not committed yet."""
+    changing = """
         SELECT FROM pg_locks AS held JOIN pg_stat_activity AS session USING (pid)
-        WHERE held.locktype = 'advisory' AND held.granted AND session.application_name = %s
-          AND session.datname = current_database() AND session.xact_start IS NOT NULL
+        WHERE held.relation = 'current_odds'::regclass AND held.mode = 'RowExclusiveLock'
+          AND session.application_name = %s AND session.datname = current_database()
     """
-    return bool(query(database, holding, [DOOMED]))
+    return bool(query(database, changing, [DOOMED]))
 
 
 def has_sessions(database: Database) -> bool:
