@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from odds_pipeline.database.engine import Database
@@ -25,7 +26,7 @@ from odds_pipeline.scrape.staging import Staging
 from .measure import median, say, timed
 from .offers import CHANGED_SHARE, SCALES, Scale, stage
 from .peers_process import install, peer
-from .scratch import scratch_database, scratch_directory, wal_position
+from .scratch import scratch_database, scratch_directory, server_cpu, wal_position
 from .writing import archive_beside, settle, write_staged
 
 #: What changed, as the table says it, the share of the markets, and the numbers of the cycles.
@@ -37,8 +38,8 @@ _KINDS = (
 )
 _WORK_MEMORY = {"PGOPTIONS": "-c work_mem=256MB"}
 _HEADER = (
-    "| markets | changed | ours | dlt | dlt / ours | dbt, loaded | dbt / ours | with its load | WAL of each |\n"
-    "|---|---|---|---|---|---|---|---|---|"
+    "| markets | changed | ours | dlt | dlt / ours | dbt, loaded | dbt / ours | with its load | computing | WAL |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -52,17 +53,22 @@ def run(scale_names: Sequence[str]) -> None:
     say("\n".join(["", _HEADER, *rows]))
 
 
-class _Lap(NamedTuple):
-    """One cycle: seconds of each, of the load that dbt is given and of its statements alone, and MB of WAL of each."""
+class _Taken(NamedTuple):
+    """What one of them took: seconds, processor seconds of its process and the server, MB of WAL."""
 
-    ours: float
-    dlt: float
-    dbt: float
-    dbt_load: float
+    wall: float
+    computing: float
+    wal_mb: float
+
+
+class _Lap(NamedTuple):
+    """One cycle; ``load`` is what dbt is given."""
+
+    ours: _Taken
+    dlt: _Taken
+    load: _Taken
+    dbt: _Taken
     dbt_statements: float
-    ours_wal: float
-    dlt_wal: float
-    dbt_wal: float
 
 
 class _Race:
@@ -93,26 +99,19 @@ class _Race:
         staging = stage(self._scale, root, number, moved_until=moved_until, changed_share=share)
         flat = self._directory / "offer.parquet"
         _write_flat(staging, flat)
-        ours = write_staged(self._database, archive_beside(self._directory), staging, number)
-        self._changes += ours.record.inserted_history
         with self._database.connect(autocommit=True) as connection:
-            wal = [wal_position(connection)]
+            watch = _Watch(connection)
+            ours = write_staged(self._database, archive_beside(self._directory), staging, number)
+            ours_taken = watch.taken(ours.prepare.wall + ours.write.wall, ours.prepare.cpu + ours.write.cpu)
             dlt = self._dlt.ask(str(flat))
-            wal.append(wal_position(connection))
+            dlt_taken = watch.taken(dlt["whole"], dlt["computing"])
             _, load = timed(lambda: self._load(flat))
+            load_taken = watch.taken(*load)
             dbt = self._dbt.ask("")
-            wal.append(wal_position(connection))
+            dbt_taken = watch.taken(dbt["whole"], dbt["computing"])
         flat.unlink()
-        lap = _Lap(
-            ours=ours.prepare.wall + ours.write.wall,
-            dlt=dlt["whole"],
-            dbt=dbt["whole"],
-            dbt_load=load.wall,
-            dbt_statements=dbt["statements"],
-            ours_wal=ours.wal_mb,
-            dlt_wal=(wal[1] - wal[0]) / 1e6,
-            dbt_wal=(wal[2] - wal[1]) / 1e6,
-        )
+        self._changes += ours.record.inserted_history
+        lap = _Lap(ours_taken, dlt_taken, load_taken, dbt_taken, dbt["statements"])
         self._say(number, lap)
         return lap
 
@@ -137,18 +136,38 @@ class _Race:
             raise SystemExit(f"not everybody holds the {self._changes:,} versions that there are: {held}")
 
     def _say(self, number: int, lap: _Lap) -> None:
-        say(
-            f"    {number}: ours {lap.ours:.3f} s, dlt {lap.dlt:.3f} s, dbt {lap.dbt:.3f} s (its statements "
-            f"{lap.dbt_statements:.3f} s), after a load of {lap.dbt_load:.3f} s"
+        each = ", ".join(
+            f"{name} {taken.wall:.3f} s ({taken.computing:.2f} computing)"
+            for name, taken in (("ours", lap.ours), ("dlt", lap.dlt), ("dbt", lap.dbt), ("its load", lap.load))
         )
+        say(f"    {number}: {each}, its statements {lap.dbt_statements:.3f} s")
 
     def _row(self, share: str, laps: Sequence[_Lap]) -> str:
-        of = _Lap(*(median(values) for values in zip(*laps, strict=True)))
-        return (
-            f"| {self._scale.total:,} | {share} | {of.ours:.3f} s | {of.dlt:.2f} s | **{of.dlt / of.ours:.2g}** "
-            f"| {of.dbt:.2f} s | **{of.dbt / of.ours:.2g}** | {(of.dbt_load + of.dbt) / of.ours:.2g} "
-            f"| {of.ours_wal:.1f}, {of.dlt_wal:.0f} and {of.dbt_wal:.0f} MB |"
+        ours, dlt, load, dbt = (
+            _Taken(*(median(values) for values in zip(*(getattr(lap, name) for lap in laps), strict=True)))
+            for name in ("ours", "dlt", "load", "dbt")
         )
+        return (
+            f"| {self._scale.total:,} | {share} | {ours.wall:.3f} s "
+            f"| {dlt.wall:.2f} s | **{dlt.wall / ours.wall:.2g}** "
+            f"| {dbt.wall:.2f} s | **{dbt.wall / ours.wall:.2g}** | {(load.wall + dbt.wall) / ours.wall:.2g} "
+            f"| {ours.computing:.2f}, {dlt.computing:.2f} and {dbt.computing:.2f} s "
+            f"| {ours.wal_mb:.1f}, {dlt.wal_mb:.0f} and {load.wal_mb + dbt.wal_mb:.0f} MB |"
+        )
+
+
+class _Watch:
+    """The server's processor seconds and WAL from one reading to the next."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._cpu, self._wal = server_cpu(connection), wal_position(connection)
+
+    def taken(self, wall: float, cpu: float) -> _Taken:
+        """What was taken since the last reading by one whose process took these seconds."""
+        cpu_before, wal_before = self._cpu, self._wal
+        self._cpu, self._wal = server_cpu(self._connection), wal_position(self._connection)
+        return _Taken(wall, cpu + self._cpu - cpu_before, (self._wal - wal_before) / 1e6)
 
 
 def _write_flat(staging: Staging, path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from odds_pipeline.database import migrate
@@ -50,6 +51,19 @@ def running(database: Database, number: int, settings: Settings) -> int:
 def wal_position(connection: psycopg.Connection) -> int:
     """Bytes of write-ahead log written so far."""
     return int(_one(connection, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"))
+
+
+def server_cpu(connection: psycopg.Connection) -> float:
+    """Seconds that the server's processes, gone ones included, have been computing."""
+    postmaster = psutil.Process(connection.info.backend_pid).parent()
+    assert postmaster is not None
+    ended = postmaster.cpu_times()
+    seconds = ended.children_user + ended.children_system
+    for process in postmaster.children():
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 def total_size(connection: psycopg.Connection, table: str) -> int:
