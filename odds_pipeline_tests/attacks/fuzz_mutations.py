@@ -80,7 +80,7 @@ Place = tuple[Any, Any]
 
 
 class Pairs(dict[str, Any]):
-    """An object of which some keys stand twice."""
+    """An object of which some keys stand twice; it is not spoilt any further."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -88,6 +88,9 @@ class Pairs(dict[str, Any]):
 
     def items(self) -> Any:
         return self._pairs
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pairs:
+        return Pairs(copy.deepcopy(self._pairs, memo))
 
 
 def mutated(document: Any, chance: Random) -> bytes:
@@ -113,7 +116,7 @@ def places(document: Any) -> Iterator[Place]:
         members: Any = owner.items() if isinstance(owner, dict) else enumerate(owner)
         for key, member in list(members):
             yield owner, key
-            if isinstance(member, (dict, list)):
+            if isinstance(member, (dict, list)) and not isinstance(member, Pairs):
                 pending.append(member)
 
 
