@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -11,8 +12,8 @@ import psycopg
 from psycopg import sql
 
 from odds_pipeline.archive.observations import CycleFiles
-from odds_pipeline.archive.store import Archive
-from odds_pipeline.database.archived_files import claim_archive, name_file, stale_states
+from odds_pipeline.archive.store import Archive, ArchivedFile
+from odds_pipeline.database.archived_files import Kind, claim_archive, name_file, stale_states
 from odds_pipeline.database.engine import Database
 from odds_pipeline.odds.answers import Answers
 from odds_pipeline.odds.observation import OBSERVATION_SCHEMA
@@ -48,16 +49,25 @@ class CycleArchive:
         self._pending.__exit__(None, None, None)
         self._pending = self._files.observations()
 
-    def finish(self, connection: psycopg.Connection, days: set[date]) -> None:
-        """Write both files and let them count from the commit on. ``days``: UTC days in which history got rows.
-
-        Raises ``ArchiveUnusable``, ``ArchiveOfAnother``.
-        """
+    def claim(self, connection: psycopg.Connection) -> None:
+        """Make sure that the archive is this database's own. Raises ``ArchiveUnusable``, ``ArchiveOfAnother``."""
         claim_archive(connection, self._archive)
+
+    def write(self) -> dict[Kind, ArchivedFile]:
+        """Write both files of an archive that is claimed, which nothing names yet; uses no connection of the caller's.
+
+        Raises ``ArchiveUnusable``.
+        """
+        return {
+            "observations": self._pending.finish(),
+            "coverage": self._files.write_coverage(self._answers.coverage),
+        }
+
+    def name(self, connection: psycopg.Connection, files: Mapping[Kind, ArchivedFile], days: set[date]) -> None:
+        """Let the files count from the commit on. ``days``: UTC days in which history got rows."""
         first, last = (pick(days or {self._answers.cycle_at.date()}) for pick in (min, max))
-        name_file(connection, "observations", self._pending.finish(), first, last, run_id=self._run_id)
-        coverage = self._files.write_coverage(self._answers.coverage)
-        name_file(connection, "coverage", coverage, first, last, run_id=self._run_id)
+        for kind, file in files.items():
+            name_file(connection, kind, file, first, last, run_id=self._run_id)
         stale_states(connection, days)
 
     def _vanished(self, gone: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Frames to the server by COPY, inside a transaction of the caller's: for many rows."""
+"""Frames to the server, inside a transaction of the caller's: by COPY for many rows, as arrays for some thousands."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def copy_rows(connection: psycopg.Connection, table: str, rows: pl.DataFrame) ->
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(text.getbuffer())
+
+
+def as_array(values: pl.Series) -> str:
+    """A column as PostgreSQL writes an array, for a parameter like ``%s::int[]``: psycopg would look at each value.
+
+    Texts, moments and whatever polars writes as PostgreSQL reads it.
+    """
+    if isinstance(values.dtype, pl.Datetime):
+        values = values.dt.to_string("%Y-%m-%d %H:%M:%S%.6f%z")
+    texts = values.cast(pl.String).str.replace_all(r'(["\\\\])', r"\$1")
+    return "{" + ",".join(('"' + texts + '"').fill_null("NULL")) + "}"

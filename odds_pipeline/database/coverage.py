@@ -13,6 +13,7 @@ import polars as pl
 import psycopg
 from psycopg.types.json import Jsonb
 
+from odds_pipeline.database.copying import as_array
 from odds_pipeline.database.listings import bookmaker_ids
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.odds.answers import Answers
@@ -40,14 +41,14 @@ def record_states(
         is_offered=(_status == AnswerStatus.COMPLETE.value)
         | ((_status == AnswerStatus.FAILED.value) & pl.col("has_observations")),
     )
-    columns = [heard[name].to_list() for name in heard.columns]
+    columns = [as_array(column) for column in heard.iter_columns()]
     connection.execute(
         """
         INSERT INTO listing_state (event_bookmaker_id)
         SELECT listing_id FROM unnest(%s::int[]) AS listed (listing_id)
         WHERE NOT EXISTS (SELECT FROM listing_state WHERE event_bookmaker_id = listing_id)
         """,
-        [answered["listing_id"].to_list()],
+        [as_array(answered["listing_id"])],
     )
     connection.execute(
         """

@@ -25,13 +25,15 @@ Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 _EPOCH = 946_684_800_000_000
 """PostgreSQL counts microseconds from the beginning of the year 2000; this many after 1970's."""
+_BEFORE_ALL = -(2**63)
+"""How PostgreSQL sends -infinity, which stands for a moment that is null."""
 
 #: How a column of a type is put into values: lengths first for what has them, -1 for null.
 _AS_BYTES: Mapping[Any, tuple[sql.SQL, ...]] = {
     pl.Int32: (sql.SQL("string_agg(int4send({0}), '')"),),
     pl.Int64: (sql.SQL("string_agg(int8send({0}), '')"),),
     pl.Boolean: (sql.SQL("string_agg(CASE {0} WHEN true THEN '\\x01'::bytea WHEN false THEN '\\x00' END, '')"),),
-    UTC_MICROSECONDS: (sql.SQL("string_agg(timestamptz_send({0}), '')"),),
+    UTC_MICROSECONDS: (sql.SQL("string_agg(timestamptz_send(coalesce({0}, '-infinity')), '')"),),
     pl.Binary: (sql.SQL("string_agg(int4send(length({0})), '')"), sql.SQL("string_agg({0}, '')")),
     pl.String: (
         sql.SQL("string_agg(int4send(coalesce(octet_length({0}), -1)), '')"),
@@ -55,7 +57,7 @@ def ask(
     """Ask for the rows of a query; the answer gives them as a frame in ``schema``, in the query's order.
 
     In a pipeline of the connection all that was asked before an answer is looked at travels together. The schema's
-    types are Int32, Int64, Boolean, UTC_MICROSECONDS and Binary, which must not be null, and String and LINE. A column
+    types are Int32, Int64, Boolean and Binary, which must not be null, and UTC_MICROSECONDS, String and LINE. A column
     takes up to 1 GB. ``prepare``: as psycopg's. Raises ``psycopg.Error``, here or when the answer is looked at.
     """
     whole = sql.SQL("SELECT count(*), {} FROM ({}) AS rows").format(_columns(tuple(schema.items())), query)
@@ -115,7 +117,9 @@ def _require_all(count: int, found: int) -> None:
 
 
 def _moments(count: int, values: bytes) -> pa.Array:
-    return pc.add(_longs(count, values), _EPOCH).view(pa.timestamp("us", "UTC"))
+    moments = _longs(count, values)
+    known = pc.if_else(pc.equal(moments, _BEFORE_ALL), pa.scalar(None, pa.int64()), moments)
+    return pc.add(known, _EPOCH).view(pa.timestamp("us", "UTC"))
 
 
 def _bytes(count: int, lengths: bytes, values: bytes, kind: pa.DataType = pa.large_binary()) -> pa.Array:  # noqa: B008

@@ -1,4 +1,4 @@
-"""Events, tournaments and the bookmakers' listings of them: found, created, kept up to date and linked.
+"""Events and the bookmakers' listings of them: found, created, kept up to date and linked.
 
 A listing joins its event by SportRadar id, on every cycle anew (B-28); names never join. A listing without the id is an
 event of its own until it learns one. Runs inside the writer's transaction.
@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
 import psycopg
+from psycopg import sql
 
+from odds_pipeline.database.copying import as_array
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.fetching import ask, integers
 from odds_pipeline.database.kickoffs import carry_kickoffs, record_kickoffs
+from odds_pipeline.database.tournaments import told_or_default, tournament_ids, tournament_key
+from odds_pipeline.odds.observation import UTC_MICROSECONDS
 
 CANONICAL_BOOKMAKER = "betpawa"
-UNKNOWN_COUNTRY = "Unknown"
-
+_KEY = ["bookmaker", "external_event_id"]
+_STORED_WORDS = ("sportradar_id_stored", "tournament_id", "home_team_stored", "away_team_stored", "kickoff_stored")
 _WORDS = ("sportradar_id", "tournament_id", "home_team", "away_team", "kickoff")
 
 
@@ -34,8 +39,26 @@ class UnknownBookmaker(LookupError):
             super().__init__(f"unknown bookmaker: {names}; known are {', '.join(sorted(known)) or 'none'}")
 
 
+#: Listings that are stored, with the words that they have of their own and those of their tournament.
+STORED_LISTINGS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "bookmaker": pl.String,
+    "external_event_id": pl.String,
+    "listing_id": pl.Int32,
+    "event_id": pl.Int32,
+    "sportradar_id": pl.String,
+    "tournament_id": pl.Int32,
+    "home_team": pl.String,
+    "away_team": pl.String,
+    "kickoff": UTC_MICROSECONDS,
+    "last_answer_at": UTC_MICROSECONDS,
+    "sport": pl.String,
+    "tournament": pl.String,
+    "country": pl.String,
+}
+
+
 @dataclass(slots=True)
-class StoredListing:
+class _Listing:
     """One row of ``event_bookmakers``, as stored or as it should be."""
 
     id: int | None
@@ -45,24 +68,34 @@ class StoredListing:
     home_team: str
     away_team: str
     kickoff: datetime | None
-    last_answer_at: datetime | None = None
-
-    def is_newer_than(self, moment: datetime | None) -> bool:
-        """Whether an answer that is committed arrived after ``moment``."""
-        return moment is not None and self.last_answer_at is not None and moment < self.last_answer_at
 
     def words(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in _WORDS)
 
 
-StoredListings: TypeAlias = dict[tuple[str, str], StoredListing]
-"""By bookmaker's slug and external event id."""
+def find_listings(connection: psycopg.Connection, listings: pl.DataFrame) -> pl.DataFrame:
+    """Those of the listings (bookmaker, external_event_id) that are stored, in ``STORED_LISTINGS``."""
+    query = sql.SQL(
+        """
+        SELECT bookmaker.slug AS bookmaker, listing.external_event_id, listing.id AS listing_id, listing.event_id,
+               listing.sportradar_id, listing.tournament_id, listing.home_team, listing.away_team, listing.kickoff,
+               state.last_answer_at, sport.name AS sport, tournament.name AS tournament, tournament.country
+        FROM unnest(%s::text[], %s::text[]) AS wanted (slug, external_event_id)
+        JOIN bookmakers AS bookmaker ON bookmaker.slug = wanted.slug
+        JOIN event_bookmakers AS listing
+          ON listing.bookmaker_id = bookmaker.id AND listing.external_event_id = wanted.external_event_id
+        JOIN tournaments AS tournament ON tournament.id = listing.tournament_id
+        JOIN sports AS sport ON sport.id = tournament.sport_id
+        LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+        """
+    )
+    return ask(connection, query, STORED_LISTINGS, [as_array(listings[name]) for name in _KEY])()
 
 
 def resolve_listings(
     connection: psycopg.Connection,
     listings: pl.DataFrame,
-    stored: StoredListings,
+    stored: pl.DataFrame,
     *,
     now: datetime,
     as_of: datetime,
@@ -70,56 +103,70 @@ def resolve_listings(
     """Create or update the given listings and their events, whose kick-offs are known since ``as_of``.
 
     Returns (bookmaker, external_event_id, listing_id, event_id) of each. ``listings`` is ``Answers.listings`` with the
-    ``captured_at`` of the answers; ``stored`` what ``find_listings`` found of them, and afterwards what is stored of
-    them all. Words that a bookmaker does not give this time (null), or that are older than the last committed answer,
-    leave what is stored. Raises ``UnknownBookmaker``.
+    ``captured_at`` of the answers; ``stored`` what ``find_listings`` found of them. Words that a bookmaker does not
+    give this time (null), or that are older than the last committed answer, leave what is stored. Raises
+    ``UnknownBookmaker``.
     """
     bookmakers = bookmaker_ids(connection, listings["bookmaker"].unique().to_list())
-    tournaments = _tournament_ids(connection, listings)
-    created: StoredListings = {}
-    updated: StoredListings = {}
-    relinked: set[tuple[str, str]] = set()
-    for row in listings.iter_rows(named=True):
+    told = _with_news(listings, stored)
+    tournaments = tournament_ids(connection, told)
+    created: dict[tuple[str, str], _Listing] = {}
+    updated: dict[tuple[str, str], _Listing] = {}
+    relinked: list[_Listing] = []
+    for row in told.iter_rows(named=True):
         key = (row["bookmaker"], row["external_event_id"])
-        before = stored.get(key)
-        if before is not None and before.is_newer_than(row["captured_at"]):
-            continue
-        tournament = tournaments[_tournament_key(row)] if row["tournament"] is not None or before is None else None
-        after = StoredListing(
-            id=before.id if before else None,
-            event_id=before.event_id if before else None,
-            sportradar_id=row["sportradar_id"] or (before.sportradar_id if before else None),
-            tournament_id=tournament if tournament is not None else before.tournament_id,  # type: ignore[union-attr]
-            home_team=row["home_team"] or (before.home_team if before else ""),
-            away_team=row["away_team"] or (before.away_team if before else ""),
-            kickoff=row["kickoff"] or (before.kickoff if before else None),
+        is_new = row["listing_id"] is None
+        is_placed = is_new or row["tournament"] is not None
+        listing = _Listing(
+            id=row["listing_id"],
+            event_id=row["event_id"],
+            sportradar_id=row["sportradar_id"] or row["sportradar_id_stored"],
+            tournament_id=tournaments[tournament_key(row)] if is_placed else row["tournament_id"],
+            home_team=row["home_team"] or row["home_team_stored"] or "",
+            away_team=row["away_team"] or row["away_team_stored"] or "",
+            kickoff=row["kickoff"] or row["kickoff_stored"],
         )
-        if before is None:
-            created[key] = after
-        elif after.words() != before.words():
-            updated[key] = after
-            if after.sportradar_id != before.sportradar_id:
-                relinked.add(key)
-        stored[key] = after
-    touched = _link_to_events(connection, stored, created.keys() | relinked, now)
-    _insert(connection, bookmakers, created, now)
-    _update(connection, updated)
-    touched |= {listing.event_id for listing in [*created.values(), *updated.values()] if listing.event_id is not None}
-    _refresh_events(connection, sorted(touched))
-    record_kickoffs(connection, sorted(touched), now=as_of)
+        if is_new:
+            created[key] = listing
+        # Another spelling of the same tournament is nothing new.
+        elif listing.words() != tuple(row[name] for name in _STORED_WORDS):
+            updated[key] = listing
+            if listing.sportradar_id != row["sportradar_id_stored"]:
+                relinked.append(listing)
+    told_now = created | updated
+    touched: set[int] = set()
+    if told_now:
+        touched |= _link_to_events(connection, [*created.values(), *relinked], now)
+        _insert(connection, bookmakers, created, now)
+        _update(connection, updated)
+        touched |= {listing.event_id for listing in told_now.values() if listing.event_id is not None}
+        _refresh_events(connection, sorted(touched))
+        record_kickoffs(connection, sorted(touched), now=as_of)
     # Also of the events that listings have left: another listing of the bookmaker may be the first there now.
-    touched |= {listing.event_id for listing in stored.values() if listing.event_id is not None}
-    choose_primaries(connection, sorted(touched))
-    return pl.DataFrame(
-        [(*key, listing.id, listing.event_id) for key, listing in stored.items()],
-        schema={
-            "bookmaker": pl.String,
-            "external_event_id": pl.String,
-            "listing_id": pl.Int32,
-            "event_id": pl.Int32,
-        },
-        orient="row",
+    choose_primaries(connection, touched.union(stored["event_id"]))
+    ids = {name: STORED_LISTINGS[name] for name in (*_KEY, "listing_id", "event_id")}
+    changed = pl.DataFrame(
+        [(*key, listing.id, listing.event_id) for key, listing in told_now.items()], schema=ids, orient="row"
     )
+    return pl.concat([stored.select(*ids).join(changed, on=_KEY, how="anti"), changed])
+
+
+def _with_news(listings: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Listings that are not stored, or of which something else is told; with what is stored of them."""
+    both = listings.join(stored, on=_KEY, how="left", suffix="_stored", maintain_order="left")
+    is_late = (pl.col("captured_at") < pl.col("last_answer_at")).fill_null(value=False)
+    is_other = pl.any_horizontal(
+        *(
+            (pl.col(name).fill_null("") != "") & pl.col(name).ne_missing(pl.col(f"{name}_stored"))
+            for name in ("sportradar_id", "home_team", "away_team")
+        ),
+        pl.col("kickoff").is_not_null() & pl.col("kickoff").ne_missing(pl.col("kickoff_stored")),
+        pl.col("tournament").is_not_null()
+        & pl.any_horizontal(
+            told_or_default(name).ne_missing(pl.col(f"{name}_stored")) for name in ("sport", "tournament", "country")
+        ),
+    )
+    return both.filter(pl.col("listing_id").is_null() | (~is_late & is_other))
 
 
 def register_bookmakers(database: Database, names: Mapping[str, str], *, are_scraped: bool = True) -> None:
@@ -146,7 +193,7 @@ def require_bookmakers(connection: psycopg.Connection, slugs: Sequence[str]) -> 
         raise UnknownBookmaker(missing, known=known)
 
 
-def choose_primaries(connection: psycopg.Connection, event_ids: list[int]) -> None:
+def choose_primaries(connection: psycopg.Connection, event_ids: Iterable[int]) -> None:
     """Of several listings of one match by one bookmaker, make the one nearest the match's kick-off primary.
 
     A listing that vanished before its kick-off, as when a bookmaker lists the match anew, goes after the others; the
@@ -165,80 +212,17 @@ def choose_primaries(connection: psycopg.Connection, event_ids: list[int]) -> No
             FROM event_bookmakers AS listing
             JOIN events AS event ON event.id = listing.event_id
             LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
-            WHERE listing.event_id = ANY(%s)
+            WHERE listing.event_id = ANY(%s::int[])
         )
         UPDATE event_bookmakers AS listing SET is_primary = ranked.is_first
         FROM ranked WHERE ranked.id = listing.id AND listing.is_primary <> ranked.is_first
         """,
-        [event_ids],
+        [integers(event_ids)],
     )
 
 
-def _tournament_key(row: dict[str, Any]) -> tuple[str, str, str]:
-    """Sport, name and country together: ``Premier League`` exists in dozens of countries (B-30)."""
-    return (row["sport"] or "Football", row["tournament"] or "Unknown", row["country"] or UNKNOWN_COUNTRY)
-
-
-def _tournament_ids(connection: psycopg.Connection, listings: pl.DataFrame) -> dict[tuple[str, str, str], int]:
-    words = listings.select("sport", "tournament", "country").unique().iter_rows(named=True)
-    wanted = sorted({_tournament_key(row) for row in words})
-    sports = _sport_ids(connection, sorted({sport for sport, _, _ in wanted}))
-    rows = [(sports[sport], name, country) for sport, name, country in wanted]
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
-    query = """
-        SELECT t.id, t.sport_id, t.name, t.country FROM tournaments AS t
-        JOIN unnest(%s::int[], %s::text[], %s::text[]) AS wanted (sport_id, name, country)
-        USING (sport_id, name, country)
-    """
-    found = {(sport, name, country): id for id, sport, name, country in connection.execute(query, columns)}
-    # Two spellings of a sport are one sport, so two of the words may name one tournament.
-    if missing := sorted({row for row in rows if row not in found}):
-        with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO tournaments (sport_id, name, country) VALUES (%s, %s, %s)", missing)
-        found = {(sport, name, country): id for id, sport, name, country in connection.execute(query, columns)}
-    return {key: found[row] for key, row in zip(wanted, rows, strict=True)}
-
-
-def _sport_ids(connection: psycopg.Connection, names: list[str]) -> dict[str, int]:
-    """Ids by name. A sport is known by its slug, so that spelling with a capital makes no second one."""
-    slugs = {name: "-".join(name.lower().split()) for name in names}
-    query = "SELECT slug, id FROM sports WHERE slug = ANY(%s)"
-    found = dict(connection.execute(query, [list(slugs.values())]).fetchall())
-    for name, slug in slugs.items():
-        if slug not in found:
-            row = connection.execute(
-                "INSERT INTO sports (name, slug) VALUES (%s, %s) RETURNING id", [name, slug]
-            ).fetchone()
-            assert row is not None
-            found[slug] = row[0]
-    return {name: found[slug] for name, slug in slugs.items()}
-
-
-def find_listings(connection: psycopg.Connection, listings: pl.DataFrame) -> StoredListings:
-    """Those of the listings (bookmaker, external_event_id) that are stored."""
-    rows = connection.execute(
-        """
-        SELECT bookmaker.slug, listing.external_event_id, listing.id, listing.event_id, listing.sportradar_id,
-               listing.tournament_id, listing.home_team, listing.away_team, listing.kickoff, state.last_answer_at
-        FROM unnest(%s::text[], %s::text[]) AS wanted (slug, external_event_id)
-        JOIN bookmakers AS bookmaker ON bookmaker.slug = wanted.slug
-        JOIN event_bookmakers AS listing
-          ON listing.bookmaker_id = bookmaker.id AND listing.external_event_id = wanted.external_event_id
-        LEFT JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
-        """,
-        [listings["bookmaker"].to_list(), listings["external_event_id"].to_list()],
-    )
-    return {(row[0], row[1]): StoredListing(*row[2:]) for row in rows}
-
-
-def _link_to_events(
-    connection: psycopg.Connection,
-    stored: StoredListings,
-    keys: Iterable[tuple[str, str]],
-    now: datetime,
-) -> set[int]:
+def _link_to_events(connection: psycopg.Connection, pending: Sequence[_Listing], now: datetime) -> set[int]:
     """Give each of the listings its event, creating events and dropping orphans; return the events touched."""
-    pending = [stored[key] for key in keys]
     wanted = sorted({listing.sportradar_id for listing in pending if listing.sportradar_id})
     known = dict(
         connection.execute("SELECT sportradar_id, id FROM events WHERE sportradar_id = ANY(%s)", [wanted]).fetchall()
@@ -278,7 +262,7 @@ def _link_to_events(
     return {listing.event_id for listing in pending if listing.event_id is not None} | (left - dropped)
 
 
-def _adopt_id(connection: psycopg.Connection, listing: StoredListing) -> bool:
+def _adopt_id(connection: psycopg.Connection, listing: _Listing) -> bool:
     """Let the listing's own event, which had no SportRadar id, take the one that the listing has learnt."""
     return (
         connection.execute(
@@ -289,7 +273,7 @@ def _adopt_id(connection: psycopg.Connection, listing: StoredListing) -> bool:
     )
 
 
-def _create_event(connection: psycopg.Connection, listing: StoredListing, now: datetime) -> int:
+def _create_event(connection: psycopg.Connection, listing: _Listing, now: datetime) -> int:
     row = connection.execute(
         """
         INSERT INTO events (tournament_id, name, home_team, away_team, kickoff, sportradar_id, created_at)
@@ -312,7 +296,7 @@ def _create_event(connection: psycopg.Connection, listing: StoredListing, now: d
 def _insert(
     connection: psycopg.Connection,
     bookmakers: dict[str, int],
-    created: StoredListings,
+    created: dict[tuple[str, str], _Listing],
     now: datetime,
 ) -> None:
     with connection.cursor() as cursor:
@@ -332,7 +316,7 @@ def _insert(
             cursor.nextset()
 
 
-def _update(connection: psycopg.Connection, updated: StoredListings) -> None:
+def _update(connection: psycopg.Connection, updated: dict[tuple[str, str], _Listing]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             """

@@ -35,7 +35,6 @@ from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.record import WriteRecord, recorded
 from odds_pipeline.database.states import changed_rows
-from odds_pipeline.odds.absence import LISTED
 from odds_pipeline.odds.answers import LARGEST_LINE, Answers
 from odds_pipeline.odds.diff import (
     HISTORY_CHANGES,
@@ -118,16 +117,15 @@ class _CycleWriter:
                 arrivals = self.answers.answers.select(*_LISTING, "captured_at")
                 told = self.answers.listings.join(arrivals, on=_LISTING, how="left", maintain_order="left")
                 stored = find_listings(self.connection, told)
-            known = [listing.id for listing in stored.values() if listing.id is not None]
             # Read on a connection of its own, while it is worked out here which answers count and what they say.
             with ThreadPoolExecutor(1) as reading:
-                current_of_listed = reading.submit(read_current_keys, self.database, known)
+                current_of_listed = reading.submit(read_current_keys, self.database, stored["listing_id"])
                 with self._timed("listings"):
                     listings = resolve_listings(
                         self.connection, told, stored, now=self.now, as_of=self.answers.cycle_at
                     )
                 with self._timed("answers"):
-                    asked = self._asked(listings)
+                    asked = self._asked(listings, stored)
                     answered = asked.filter(~pl.col("is_late"))
                     endings = find_endings(
                         self.connection, self.answers, asked, settings=self.settings, guarded=self.guarded
@@ -146,28 +144,38 @@ class _CycleWriter:
             with self._timed("write"):
                 changes = self._with_times(found.changes, answered)
                 self._apply(changes)
-            with self._timed("archive"):
-                self.archived.finish(self.connection, self._days(changes))
-            with self._timed("close"):
-                answered = answered.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
-                ended = ended.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
-                record_states(self.connection, answered, ended, endings.missing, self.answers.as_of)
-                choose_primaries(self.connection, answered["event_id"].unique().to_list())
-                record_coverage(self.connection, self.run_id, self.answers, endings.guard_held)
-                record_errors(
-                    self.connection, self.run_id, self.answers, listings, self.set_aside, endings.guard_held, self.now
-                )
-                record = self._record(
-                    found,
-                    changes,
-                    keys,
-                    answered,
-                    late=asked.filter("is_late").height + again,
-                    guard_held=endings.guard_held,
-                )
-                # The run ends now, not when the write began: the next cycle is put off by this one's whole length.
-                ended_at = self.now + timedelta(seconds=time.perf_counter() - self.began)
-                close_run(self.connection, self.run_id, self.answers, listings, record, ended_at)
+            # The archive's files are written beside what else the database gets; they count once they are named there.
+            self.archived.claim(self.connection)
+            with ThreadPoolExecutor(1) as archiving:
+                archive_files = archiving.submit(self.archived.write)
+                with self._timed("close"):
+                    answered = answered.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+                    ended = ended.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+                    record_states(self.connection, answered, ended, endings.missing, self.answers.as_of)
+                    choose_primaries(self.connection, answered["event_id"].unique())
+                    record_coverage(self.connection, self.run_id, self.answers, endings.guard_held)
+                    record_errors(
+                        self.connection,
+                        self.run_id,
+                        self.answers,
+                        listings,
+                        self.set_aside,
+                        endings.guard_held,
+                        self.now,
+                    )
+                with self._timed("archive"):
+                    self.archived.name(self.connection, archive_files.result(), self._days(changes))
+            record = self._record(
+                found,
+                changes,
+                keys,
+                answered,
+                late=asked.filter("is_late").height + again,
+                guard_held=endings.guard_held,
+            )
+            # The run ends now, not when the write began: the next cycle is put off by this one's whole length.
+            ended_at = self.now + timedelta(seconds=time.perf_counter() - self.began)
+            close_run(self.connection, self.run_id, self.answers, listings, record, ended_at)
         return record
 
     @contextmanager
@@ -177,19 +185,9 @@ class _CycleWriter:
         taken = time.perf_counter() - started
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + taken, 4)
 
-    def _asked(self, listings: pl.DataFrame) -> pl.DataFrame:
+    def _asked(self, listings: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
         """The answers with their listing's ids and last answer, and whether they are older than that (``is_late``)."""
-        states = self._frame(
-            """
-            SELECT event_bookmaker_id, last_answer_at FROM listing_state
-            WHERE event_bookmaker_id = ANY(%s)
-            """,
-            [listings["listing_id"].to_list()],
-            {
-                "listing_id": pl.Int32,
-                "last_answer_at": LISTED["last_answer_at"],
-            },
-        )
+        states = stored.select("listing_id", "last_answer_at")
         is_older = (pl.col("captured_at") < pl.col("last_answer_at")).fill_null(value=False)
         return (
             self.answers.answers.join(listings, on=_LISTING, how="left", maintain_order="left")
@@ -353,10 +351,6 @@ class _CycleWriter:
             seconds=dict(self.seconds),
             changed_answers=read.join(written, on="listing_id", how="semi").height,
         )
-
-    def _frame(self, query: str, parameters: list[object], schema: dict[str, object]) -> pl.DataFrame:
-        rows = self.connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
-        return pl.DataFrame(rows, schema=schema, orient="row")  # type: ignore[arg-type]
 
 
 def _of(changes: pl.DataFrame, *kinds: Change) -> pl.DataFrame:

@@ -22,7 +22,7 @@ ROWS = sql.SQL(
     SELECT * FROM (VALUES
         (1, -1, true, timestamptz '2026-11-01 10:00:00.123456Z', '\x00ff'::bytea, 'Örebro, "a"', 2.5::numeric(10, 3)),
         (-7, 9223372036854775807, false, '1999-12-31 23:59:59Z', '', '', NULL),
-        (2147483647, 0, true, '2000-01-01Z', '\x0a', NULL, -0.125)
+        (2147483647, 0, true, NULL, '\x0a', NULL, -0.125)
     ) AS rows (number, long, flag, moment, bytes, text, line)
     """
 )
@@ -44,7 +44,7 @@ def test_rows_come_in_their_order_and_types(database: Database) -> None:
     assert frame.rows() == [
         (1, -1, True, datetime(2026, 11, 1, 10, 0, 0, 123_456, UTC), b"\x00\xff", 'Örebro, "a"', Decimal("2.500")),
         (-7, 9_223_372_036_854_775_807, False, datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC), b"", "", None),
-        (2_147_483_647, 0, True, datetime(2000, 1, 1, tzinfo=UTC), b"\n", None, Decimal("-0.125")),
+        (2_147_483_647, 0, True, None, b"\n", None, Decimal("-0.125")),
     ]
 
 
