@@ -21,6 +21,8 @@ def one_line_failures() -> Iterator[None]:
         ]
         details = "; ".join(f"{place}: {problem}" if place else problem for place, problem in problems)
         _fail(f"a setting is wrong: {details}")
+    except psycopg.errors.DiskFull as error:
+        _fail(f"the database's disk is full: {_first_line(error)}; make room on it and run this again")
     except psycopg.OperationalError as error:
         _fail(f"the database does not answer: {_first_line(error)}")
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +24,10 @@ _COVERAGE = ".coverage.parquet"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
+class StagingUnusable(Exception):
+    """A staging file cannot be written; the message says which, why and what to do."""
+
+
 class Staging:
     """The staging files of one run, in ``<root>/<run_id>``."""
 
@@ -30,8 +35,12 @@ class Staging:
         self.folder = root / str(run_id)
 
     def write(self, bookmaker: str) -> StagedBookmaker:
-        """Begin the files of ``bookmaker``, as a context manager; files of an earlier attempt are replaced."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Begin the files of ``bookmaker``, as a context manager; files of an earlier attempt are replaced.
+
+        Raises ``StagingUnusable``, here and while they are written.
+        """
+        with _telling(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         return StagedBookmaker(self._path(bookmaker, _OBSERVATIONS), self._path(bookmaker, _COVERAGE))
 
     def bookmakers(self) -> list[str]:
@@ -76,10 +85,13 @@ class StagedBookmaker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Coverage last: a bookmaker is staged when its coverage is there.
-        for file in (self._observations, self._coverage):
+        files = (self._observations, self._coverage)
+        try:
             if kind is None:
-                file.finish()
-            else:
+                for file in files:
+                    file.finish()
+        finally:
+            for file in files:
                 file.discard()
 
     def add_observations(self, frame: pl.DataFrame) -> None:
@@ -102,20 +114,36 @@ class _PartialFile:
 
     def append(self, frame: pl.DataFrame) -> None:
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._partial, table.schema, compression="zstd")
-        if table.num_rows:
-            self._writer.write_table(table)
+        with _telling(self._path):
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._partial, table.schema, compression="zstd")
+            if table.num_rows:
+                self._writer.write_table(table)
 
     def finish(self) -> None:
         if self._writer is not None:
-            self._writer.close()
-            self._partial.replace(self._path)
+            with _telling(self._path):
+                self._writer.close()
+                self._partial.replace(self._path)
 
     def discard(self) -> None:
+        """Leave nothing of a file that is not finished."""
         if self._writer is not None:
-            self._writer.close()
+            # It writes its end, for which a full disk has no room either.
+            with suppress(OSError):
+                self._writer.close()
         self._partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StagingUnusable(
+            f"the staging file {path} cannot be written: {str(error).splitlines()[0]}; has the disk of ODDS_DATA_DIR "
+            "room, and may this account write to it?"
+        ) from error
 
 
 def sweep(root: Path, keep: Collection[int] = ()) -> list[int]:
