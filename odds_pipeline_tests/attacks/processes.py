@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -52,14 +52,17 @@ class CycleProcess:
         return not self._process.is_alive()
 
     def hang(self) -> None:
-        """Stop it where it is, until ``come_back``."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        """Stop it where it is, until ``come_back``; one that is over stays so."""
+        self._signal(signal.SIGSTOP)
 
     def come_back(self) -> None:
         """Let it go on as if no time had passed."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         assert self._process.pid is not None
-        os.kill(self._process.pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         """``kill -9``."""
