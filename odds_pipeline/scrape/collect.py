@@ -21,7 +21,7 @@ from odds_pipeline.bookmakers.http import BookmakerHttp, open_http
 from odds_pipeline.clock import Clock, require_utc
 from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline.odds.observation import AnswerStatus, Listing
-from odds_pipeline.scrape.garbage import seldom_looked_for
+from odds_pipeline.scrape.garbage import give_back, seldom_looked_for
 from odds_pipeline.scrape.pacing import Room, Spread, fullest_first, matches_in_order
 from odds_pipeline.scrape.recording import Recorder
 from odds_pipeline.scrape.staging import Staging
@@ -117,6 +117,7 @@ async def collect(
     """
     cycle_at = require_utc(cycle_at)
     async with AsyncExitStack() as stack:
+        stack.callback(give_back)
         stack.enter_context(seldom_looked_for())
         passes: dict[str, _Pass] = {}
         for bookmaker in bookmakers:

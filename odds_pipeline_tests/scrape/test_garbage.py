@@ -1,11 +1,15 @@
-"""How often Python looks for garbage during a pass."""
+"""How often Python looks for garbage during a pass, and what a pass leaves free of its memory."""
 
 from __future__ import annotations
 
 import gc
+import sys
 from contextlib import suppress
 
-from odds_pipeline.scrape.garbage import seldom_looked_for
+import psutil
+import pytest
+
+from odds_pipeline.scrape.garbage import give_back, seldom_looked_for
 
 
 def looks_while_reading() -> int:
@@ -34,3 +38,13 @@ def test_garbage_is_looked_for_as_before_after_a_pass_that_failed() -> None:
     with suppress(OSError), seldom_looked_for():
         raise OSError("disk full")
     assert gc.get_threshold() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' allocators give back by themselves")
+def test_memory_of_bodies_that_are_gone_goes_back_to_the_system() -> None:
+    held = [b"x" * 60_000 for _ in range(2_000)]
+    # What is freed below the last one stays with the process until it is told to give it back.
+    held[:-1] = []
+    before = psutil.Process().memory_info().rss
+    give_back()
+    assert before - psutil.Process().memory_info().rss > 80_000_000
