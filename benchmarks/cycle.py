@@ -27,7 +27,7 @@ from .measure import peak_memory_mb, reset_peak_memory, say, timed
 from .scratch import scratch_database, scratch_directory
 
 EVENTS = 1_300
-CYCLES = 4
+CYCLES = 3
 _MIB_IN_MB = 1.048576
 _IDLE_SHARE = 0.2
 _IDLE_SAMPLES = 3
