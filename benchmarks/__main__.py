@@ -24,7 +24,7 @@ _BENCHMARKS: dict[str, tuple[str, ...]] = {
     "profile": (),
     "pruning": (),
     "questions": (),
-    "storage": ("S", "M", "L"),
+    "storage": ("S", "M", "L", "XL"),
 }
 
 

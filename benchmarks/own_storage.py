@@ -31,6 +31,8 @@ from odds_pipeline.cli.simulated import pointed_at
 from odds_pipeline.clock import ManualClock, SystemClock
 from odds_pipeline.database.engine import Database, DatabaseUrls
 from odds_pipeline.database.history import midnight
+from odds_pipeline.database.partitions import list_partitions
+from odds_pipeline.days.contents import write_part
 from odds_pipeline.definitions import build_definitions
 from odds_pipeline.jobs import dagster_pruning, prepare_days, retention, storage_profile
 from odds_pipeline.sensors.reports_due import wanted_reports
@@ -151,6 +153,7 @@ def run(keep: Path | None = None, cycles: int = CYCLES) -> None:
         say(f"own storage after {cycles} cycles of {EVENTS} matches, {sum(seconds) / len(seconds):.1f} s each")
         _say_rows(written_before, written)
         _say_bytes(before, after, CYCLES_A_DAY / (cycles - _WARM_UP))
+        _say_archived(machine, directory / "a_day", day=machine.clock.now().date() - timedelta(days=1))
         _say_ticks(machine)
         told = report(after, judge(after, machine.settings), open_alerts(machine.database), style="markdown")
         (directory / "profile.md").write_text(told)
@@ -229,6 +232,14 @@ def _bytes(profile: StorageProfile) -> Mapping[str, int]:
         for table in database.whole_tables
     }
     return sizes | {f"archive:{kind.kind}": kind.bytes for kind in profile.archives}
+
+
+def _say_archived(machine: _Machine, folder: Path, *, day: date) -> None:
+    """What the measured day will be in the history archive."""
+    with machine.database.connect() as connection:
+        partition = next(each for each in list_partitions(connection) if each.first_day == day)
+    file = write_part(machine.database, Archive(folder), partition.name, day)
+    say(f"  {file.rows:,} history rows in the archive: {file.bytes / file.rows:.1f} bytes each")
 
 
 def _say_ticks(machine: _Machine) -> None:
