@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import commit, cycle, days, earlier, legacy, own_storage, peers, profile, pruning, questions, storage
+from . import commit, cycle, days, earlier, growth, legacy, own_storage, peers, profile, pruning, questions, storage
 from .measure import say
 from .offers import SCALES
 
@@ -18,6 +18,7 @@ _BENCHMARKS: dict[str, tuple[str, ...]] = {
     "cycle": (),
     "days": (),
     "earlier": (),
+    "growth": (),
     "legacy": (),
     "own_storage": (),
     "peers": ("M", "1M"),
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(_BENCHMARKS)}; default: all")
     parser.add_argument("--scale", action="append", choices=list(SCALES), help="another scale, where there is one")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="of one alone: where its database is, or is to stay")
+    parser.add_argument("--quick", action="store_true", help="of growth: stop at a tenth of the largest sizes")
     parser.add_argument("--report", action="store_true", help="of earlier: print the profile's report and nothing else")
     parser.add_argument("--cycles", type=int, default=own_storage.CYCLES, help="of own_storage: how many it runs")
     arguments = parser.parse_args()
@@ -51,7 +53,7 @@ def main() -> None:
         parser.error("--keep is for one benchmark: name it")
     scales = [f"--scale={scale}" for scale in arguments.scale or ()]
     for name in names:
-        command = [sys.executable, "-m", "benchmarks", name, *scales]
+        command = [sys.executable, "-m", "benchmarks", name, *scales, *(("--quick",) if arguments.quick else ())]
         say(f"\n$ {shlex.join(command)}")
         subprocess.run(command, check=True)
 
@@ -68,6 +70,8 @@ def _run(name: str, arguments: argparse.Namespace) -> None:
             days.run()
         case "earlier":
             earlier.run(arguments.keep)
+        case "growth":
+            growth.run(quick=arguments.quick)
         case "legacy":
             legacy.run()
         case "own_storage":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import time
@@ -28,6 +29,11 @@ def timed(function: Callable[[], T]) -> tuple[T, Seconds]:
 
 def median(values: Sequence[float]) -> float:
     return statistics.median(values)
+
+
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The power of the size with which the values grow: the slope of a straight line through their logarithms."""
+    return statistics.linear_regression(*([math.log(each) for each in many] for many in (sizes, values))).slope
 
 
 def reset_peak_memory() -> None:

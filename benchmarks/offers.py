@@ -57,6 +57,10 @@ class Scale:
         """The same with a fraction of the events."""
         return Scale(f"{self.name}/{by}", self.events // by, self.markets, self.outcomes)
 
+    def resized(self, markets: int) -> Scale:
+        """The same with as many events as make so many markets."""
+        return Scale(f"{markets:,}", markets // sum(self.markets.values()), self.markets, self.outcomes)
+
 
 SCALES = {
     scale.name: scale
