@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import psycopg
+from psycopg import sql
 
+from odds_pipeline.database.fetching import ask
 from odds_pipeline.odds.absence import LISTED, Absence, judge
 from odds_pipeline.odds.answers import Answers
 from odds_pipeline.odds.observation import AnswerStatus
@@ -38,17 +40,42 @@ def find_endings(
     ended = [started.select("listing_id", gone_at="captured_at").clear()]
     missing: list[int] = []
     guard_held: set[str] = set()
+    judged = answers.discoveries["bookmaker"].to_list()
+    listed = _listed(connection, judged)
     for discovery in answers.discoveries.iter_rows(named=True):
         slug = discovery["bookmaker"]
-        of_bookmaker = asked.filter(pl.col("bookmaker") == slug)
-        absence = _judge(connection, answers, discovery, of_bookmaker, settings=settings, guarded=guarded)
+        of_bookmaker = pl.col("bookmaker") == slug
+        absence = _judge(
+            connection,
+            answers,
+            discovery,
+            asked.filter(of_bookmaker),
+            listed.filter(of_bookmaker).drop("bookmaker"),
+            settings=settings,
+            guarded=guarded,
+        )
         ended.append(absence.ended)
         missing += absence.missing.to_list()
         if absence.guard_held:
             guard_held.add(slug)
-    judged = answers.discoveries["bookmaker"].to_list()
     ended.append(started.filter(~pl.col("bookmaker").is_in(judged)).select("listing_id", gone_at="captured_at"))
     return Endings(pl.concat(ended), missing, guard_held)
+
+
+def _listed(connection: psycopg.Connection, slugs: list[str]) -> pl.DataFrame:
+    """Bookmakers' listings that are not over, in the stored columns of ``LISTED``."""
+    query = sql.SQL(
+        """
+        SELECT bookmaker.slug AS bookmaker, listing.id AS listing_id, listing.kickoff, state.last_answer_at,
+               state.missing_since
+        FROM event_bookmakers AS listing
+        JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
+        JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
+        WHERE bookmaker.slug = ANY (%s) AND state.unlisted_at IS NULL
+        """
+    )
+    stored = ("listing_id", "kickoff", "last_answer_at", "missing_since")
+    return ask(connection, query, {"bookmaker": pl.String} | {name: LISTED[name] for name in stored}, [slugs])()
 
 
 def _judge(
@@ -56,24 +83,13 @@ def _judge(
     answers: Answers,
     discovery: dict[str, Any],
     asked: pl.DataFrame,
+    listed: pl.DataFrame,
     *,
     settings: Settings,
     guarded: bool,
 ) -> Absence:
     slug, discovery_at = discovery["bookmaker"], discovery["captured_at"]
     is_complete = discovery["status"] == AnswerStatus.COMPLETE.value and _is_newest(connection, slug, discovery_at)
-    rows = connection.execute(
-        """
-        SELECT listing.id, listing.kickoff, state.last_answer_at, state.missing_since
-        FROM event_bookmakers AS listing
-        JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
-        JOIN listing_state AS state ON state.event_bookmaker_id = listing.id
-        WHERE bookmaker.slug = %s AND state.unlisted_at IS NULL
-        """,
-        [slug],
-    ).fetchall()
-    schema = {name: LISTED[name] for name in ("listing_id", "kickoff", "last_answer_at", "missing_since")}
-    listed = pl.DataFrame(rows, schema=schema, orient="row")
     counts = ~pl.col("is_late")
     is_partly_read = (pl.col("status") == AnswerStatus.FAILED.value) & pl.col("has_observations")
     heard = asked.select(
