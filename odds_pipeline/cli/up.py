@@ -25,6 +25,8 @@ from odds_pipeline.cli.instance import prepare
 from odds_pipeline.cli.interruption import terminated_like_interrupted
 from odds_pipeline.cli.simulated import needs_simulator, simulator_of
 from odds_pipeline.data_dir import data_directory
+from odds_pipeline.database.embedded import EmbeddedServerError
+from odds_pipeline.database.engine import DatabaseUrls
 from odds_pipeline.settings import Settings
 from odds_pipeline.simulator.simulator import Simulator
 
@@ -33,6 +35,7 @@ _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 _LOG_LINES_SHOWN = 15
 _POLL_S = 0.3
+_DATABASE_POLL_S = 3.0
 
 
 class ChildDied(RuntimeError):
@@ -103,7 +106,7 @@ def keep_up(settings: Settings, port: int, console: Console) -> None:
         console.print(f"Dagster UI: [bold]http://{_HOST}:{port}[/bold]   Ctrl-C stops everything.")
         console.print(f"Logs: {logs}", soft_wrap=True)
         try:
-            _watch(children, simulator)
+            _watch(children, simulator, settings, console)
         except KeyboardInterrupt:
             console.print("Stopping")
 
@@ -123,10 +126,21 @@ def _start(name: str, module: Sequence[str], environment: Mapping[str, str], fol
     return Child(name, process, log)
 
 
-def _watch(children: Sequence[Child], simulator: Simulator | None) -> None:
-    """Return never; raise ``ChildDied`` for the first process that ends."""
+def _watch(children: Sequence[Child], simulator: Simulator | None, settings: Settings, console: Console) -> None:
+    """Return never; raise ``ChildDied`` for the first process that ends. The database is started again."""
+    looked_at, told = time.monotonic(), ""
     while True:
         _require_alive(children, simulator)
+        if settings.database_url is None and time.monotonic() - looked_at > _DATABASE_POLL_S:
+            looked_at = time.monotonic()
+            # Nobody else would: Dagster's processes ask it what to do, so without it they do nothing.
+            try:
+                DatabaseUrls.from_settings(settings)
+                told = ""
+            except EmbeddedServerError as error:
+                if str(error) != told:
+                    told = str(error)
+                    console.print(told, style="red", soft_wrap=True)
         time.sleep(_POLL_S)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
@@ -14,6 +19,9 @@ import httpx
 import psycopg
 
 from odds_pipeline.database.embedded import EmbeddedServer
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("ODDS_", "DAGSTER"))}
+"""The environment without settings of ours or of Dagster's."""
 
 _TIMEOUT_S = 240
 
@@ -140,6 +148,31 @@ class Up:
 
     def failure(self, run_id: str) -> str:
         return str(self.ask(_FAILURES, runId=run_id)["logsForRun"]["events"])
+
+
+@contextmanager
+def running_up(log: Path, environment: dict[str, str]) -> Iterator[Up]:
+    """``odds-pipeline up`` with this environment until the end of the block; what it says goes to ``log``."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log.open("w") as output:
+        process = Popen(
+            [sys.executable, "-m", "odds_pipeline.cli", "up", "--port", str(port)],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            text=True,
+            # A child of a test run may have inherited that Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        try:
+            wait_for(lambda: "Dagster UI:" in log.read_text() or process.poll() is not None)
+            assert process.poll() is None, log.read_text()
+            yield Up(process, port, Path(environment["ODDS_DATA_DIR"]))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:

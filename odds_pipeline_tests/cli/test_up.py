@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
-from odds_pipeline_tests.cli.running_up import Up, wait_for
+from odds_pipeline.database.embedded import EmbeddedServer
+from odds_pipeline_tests.cli.running_up import CLEAN, Up, running_up, wait_for
 from odds_pipeline_tests.conftest import directory_for_a_server
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("ODDS_", "DAGSTER"))}
 CLI = [sys.executable, "-m", "odds_pipeline.cli"]
 TODAY = datetime.now(UTC).date()
 PAST = [(TODAY - timedelta(days=back)).isoformat() for back in (5, 4, 3, 2, 1)]
@@ -34,11 +31,8 @@ DAY = "(captured_at AT TIME ZONE 'UTC')::date::text"
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("up") / "up.log"
-    with directory_for_a_server() as data_dir, log.open("w") as output:
+    with directory_for_a_server() as data_dir:
         environment = CLEAN | {"ODDS_DATA_DIR": str(data_dir), "ODDS_SIMULATOR_EVENTS": "3"}
         begun = f"{PAST[0]}T23:30Z"
         lived = subprocess.run(
@@ -50,22 +44,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         )
         assert lived.returncode == 0, lived.stderr
         assert f"Days of history: {PAST[0]} to {PAST[-1]}." in lived.stdout
-        process = subprocess.Popen(
-            [*CLI, "up", "--port", str(port)],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            text=True,
-            # A child of a test run may have inherited that Ctrl-C is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-        try:
-            wait_for(lambda: "Dagster UI:" in log.read_text() or process.poll() is not None)
-            assert process.poll() is None, log.read_text()
-            yield Up(process, port, data_dir)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
+        with running_up(log, environment) as up:
+            yield up
 
 
 def history(up: Up) -> set[tuple[Any, ...]]:
@@ -189,6 +169,15 @@ def test_current_alone_is_rebuilt_and_current_with_history_is_refused(up: Up, la
     assert launched.current["status"] == "SUCCESS"
     assert launched.both["status"] == "FAILURE"
     assert "without odds/changes of the same run" in up.failure(launched.both["runId"])
+
+
+def test_a_database_that_dies_is_started_again(up: Up):
+    """By ``up``: Dagster's processes ask the database what to do."""
+    server = EmbeddedServer(up.data_dir)
+    died = server.health().pid
+    assert died is not None
+    psutil.Process(died).kill()
+    wait_for(lambda: server.health().pid not in (None, died))
 
 
 def test_a_child_that_dies_is_reported_and_stops_the_rest(up: Up):
