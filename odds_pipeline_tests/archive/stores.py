@@ -23,7 +23,7 @@ class S3:
         self.port = port
 
     def make_bucket(self) -> None:
-        httpx.put(f"http://127.0.0.1:{self.port}/{self.BUCKET}").raise_for_status()
+        httpx.put(f"http://127.0.0.1:{self.port}/{self.BUCKET}", timeout=60).raise_for_status()
 
     def url(self, prefix: str, *, bucket: str = BUCKET) -> str:
         """The URL of an archive in the bucket, with credentials."""

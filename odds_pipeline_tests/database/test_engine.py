@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,10 +20,9 @@ from sqlalchemy import make_url, text
 
 from odds_pipeline.database import engine
 from odds_pipeline.database.create import CannotCreateDatabase
-from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database, DatabaseUnusable, DatabaseUrls, parse_url
 from odds_pipeline.settings import Settings
-from odds_pipeline_tests.conftest import TEST_SETTINGS, directory_for_a_server
+from odds_pipeline_tests.database.external_server import external_server
 
 PASSWORD = "p@ss/w:rd #1+?%"
 
@@ -32,22 +30,8 @@ PASSWORD = "p@ss/w:rd #1+?%"
 @pytest.fixture(scope="module")
 def external_port() -> Iterator[int]:
     """The TCP port of a server as others run it: passwords, and the roles ``owner`` (makes databases) and ``plain``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with directory_for_a_server() as directory:
-        rules = directory / "pg_hba.conf"
-        rules.write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
-        rules.chmod(0o644)
-        overrides = {"listen_addresses": "127.0.0.1", "port": str(port), "hba_file": str(rules)}
-        with EmbeddedServer.ensure(directory, overrides={**TEST_SETTINGS, **overrides}) as server:
-            with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-                connection.execute("DROP DATABASE odds")
-                connection.execute("DROP DATABASE dagster")
-                for role in ("owner CREATEDB", "plain"):
-                    command = sql.SQL("CREATE ROLE " + role + " LOGIN PASSWORD {}")  # pyright: ignore[reportArgumentType]
-                    connection.execute(command.format(PASSWORD))
-            yield port
+    with external_server(PASSWORD) as port:
+        yield port
 
 
 def external(port: int, database: str, *, user: str = "owner", password: str = PASSWORD) -> SecretStr:
