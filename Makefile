@@ -12,7 +12,7 @@ TESTS ?=
 LOCKED := --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test soak lint bench lock clean
+.PHONY: help run up test soak lint bench audit lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,6 +45,10 @@ lint: $(READY) ## Check style, types and layers
 
 bench: $(READY) ## Measure speed and size (ratios to a floor of the same run)
 	@$(BIN)/python -m benchmarks
+
+audit: $(READY) ## Ask for known vulnerabilities of the pinned dependencies (needs the network; fails when it cannot know)
+	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
+	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt
 
 lock: ## Resolve pyproject.toml anew into requirements.txt, with hashes and no index address
 	@$(BIN)/python -m pip install --quiet uv
