@@ -31,7 +31,7 @@ class Layout:
     level: int = 3
     levels: Mapping[str, int] = field(default_factory=dict[str, int])
     row_group_rows: int = 128_000
-    sorted_by: Sequence[str] = ()
+    sorted_by: Sequence[str | pl.Expr] = ()
     encodings: Mapping[str, str] = field(default_factory=dict[str, str])
     has_dictionaries: bool = True
     statistics: Sequence[str] | None = None
