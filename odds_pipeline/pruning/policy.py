@@ -12,6 +12,9 @@ from dagster._core.definitions.run_request import InstigatorType
 
 from odds_pipeline.settings import Settings
 
+ECHO_AGE = timedelta(hours=1)
+"""Who watches a run to its end, and just after it, sees all of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -19,6 +22,8 @@ class Policy:
 
     logs_before: datetime
     """The step-by-step log of succeeded runs."""
+    echoes_before: datetime
+    """What stands in the log of succeeded runs and elsewhere too."""
     graphs_before: datetime
     """Materializations, observations and check evaluations, and then the runs that nothing is left of."""
     failed_before: datetime
@@ -36,6 +41,7 @@ class Policy:
 
         return cls(
             logs_before=ago(settings.dagster_log_days),
+            echoes_before=now - ECHO_AGE,
             graphs_before=ago(settings.dagster_graph_days),
             failed_before=ago(settings.dagster_failed_days),
             ticks_before={

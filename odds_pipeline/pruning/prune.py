@@ -16,7 +16,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.pruning.check_rows import prune_check_rows
 from odds_pipeline.pruning.compute_logs import ComputeLogs
 from odds_pipeline.pruning.events import prune_events
-from odds_pipeline.pruning.logs import prune_logs
+from odds_pipeline.pruning.logs import prune_echoes, prune_logs
 from odds_pipeline.pruning.policy import Policy
 from odds_pipeline.pruning.runs import prune_backfills, prune_runs
 from odds_pipeline.pruning.sizes import TableSize, table_sizes
@@ -103,6 +103,7 @@ def prune(
         files = ComputeLogs(instance.compute_log_manager)
         before = table_sizes(sweep)
         prune_logs(sweep, files)
+        prune_echoes(sweep)
         prune_events(sweep)
         prune_check_rows(sweep)
         prune_ticks(sweep)
@@ -113,7 +114,7 @@ def prune(
         return Pruned(
             before=before,
             oldest_run=_oldest(sweep, "the oldest run", _OLDEST_RUN),
-            oldest_log=_oldest(sweep, "the oldest log", _OLDEST_EVENT, "STEP_OUTPUT"),
+            oldest_log=_oldest(sweep, "the oldest log", _OLDEST_EVENT, "LOGS_CAPTURED"),
             oldest_materialization=_oldest(sweep, "the oldest materialization", _OLDEST_EVENT, "ASSET_MATERIALIZATION"),
             after=table_sizes(sweep),
             rows=dict(sweep.rows),

@@ -67,6 +67,17 @@ LOG = tuple(
 """The rest of what a run logs. Check evaluations too: those that are shown have a table of their own. A kind that the
 installed Dagster does not know is none of it, and stays."""
 
+ECHOES = tuple(
+    kind.value
+    for kind in (
+        DagsterEventType.STEP_OUTPUT,
+        DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+        DagsterEventType.ASSET_CHECK_EVALUATION,
+    )
+)
+"""What the log of a succeeded run repeats: outputs have the metadata of their materializations, and evaluations stand
+in their own table. They are half of what a cycle leaves behind."""
+
 
 def require_known_tables(connection: psycopg.Connection) -> None:
     """Raise ``UnknownDagsterStorage`` unless every table and column that is read here exists."""

@@ -15,7 +15,7 @@ _RUN_KEY = "dagster/run_key"
 
 @dg.sensor(
     job=refresh_event,
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Launches the refresh of an event when one was asked for over HTTP.",
 )

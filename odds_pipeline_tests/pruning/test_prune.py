@@ -38,6 +38,26 @@ def test_the_log_of_a_succeeded_run_goes_and_what_it_made_stays(dagster_instance
     assert sum(done.rows.values()) == sum(whole.values()) - 9
 
 
+def test_what_the_log_repeats_goes_after_an_hour_and_nothing_stands_otherwise(
+    dagster_instance: dg.DagsterInstance, stored: Database
+):
+    old = run_small(dagster_instance, 1).run_id
+    failed = run_small(dagster_instance, 2, day=1, fails=True).run_id
+    let_days_pass(stored, 1 / 20)
+    new = run_small(dagster_instance, 3).run_id
+    whole, before = {run_id: kinds(stored, run_id) for run_id in (old, failed, new)}, status(dagster_instance)
+    folder = Path(dagster_instance.storage_directory())
+    pruned(dagster_instance, stored)
+    echoes = ("STEP_OUTPUT", "ASSET_CHECK_EVALUATION", "ASSET_CHECK_EVALUATION_PLANNED")
+    assert set(echoes) <= whole[old].keys()
+    assert kinds(stored, old) == {kind: count for kind, count in whole[old].items() if kind not in echoes}
+    assert {run_id: kinds(stored, run_id) for run_id in (failed, new)} == {failed: whole[failed], new: whole[new]}
+    assert status(dagster_instance) == before
+    assert (folder / old).exists(), "what steps printed is no echo"
+    history = dagster_instance.event_log_storage.get_asset_check_execution_history(WATCHED_IS_FRESH, limit=100)
+    assert {record.run_id for record in history} >= {old, new}
+
+
 def test_nothing_is_lost_of_how_assets_partitions_and_checks_stand(
     dagster_instance: dg.DagsterInstance, stored: Database
 ):
