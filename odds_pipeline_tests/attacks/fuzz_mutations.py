@@ -174,8 +174,9 @@ def _take_anothers(owner: Any, key: Any, chance: Random) -> None:
 
 
 def _empty(owner: Any, key: Any, chance: Random) -> None:
-    if isinstance(owner[key], (dict, list, str)):
-        owner[key] = type(owner[key])()
+    for kind in (dict, list, str):
+        if isinstance(owner[key], kind):
+            owner[key] = kind()
 
 
 def _bury(owner: Any, key: Any, chance: Random) -> None:
