@@ -40,6 +40,8 @@ SHARE = 0.05
 _TRIES = 2
 #: One that hangs until the client gives up is rare: it is the only fault that takes real seconds.
 _KINDS = [kind for kind in FaultKind if kind not in (FaultKind.HANG, FaultKind.RATE_LIMIT)] * 4 + [FaultKind.HANG]
+#: Requests of a discovery, about: Bet9ja's has one for each tournament.
+_PAGES = {"betpawa": 1, "sportybet": 1, "bet9ja": 12}
 _STATUSES = (403, 404, 429, 500, 502, 503)
 _PRICES = ("NaN", "", "1", "-2", "1e9", "2.3456")
 
@@ -147,10 +149,10 @@ class DayOfCycles:
     def _break_something(self) -> None:
         """Faults for one request in twenty, drawn for each cycle; half of them go away when tried again."""
         for slug, listed in self._simulator.state()["events"].items():
-            for _ in range(self._how_many(listed)):
-                # Taken by whichever requests come next: which those are is chance enough.
-                times = self.draw.choice((1, _TRIES))
-                self._simulator.add_fault(self._fault(slug, self.draw.choice(("event",) * 9 + ("any",)), times))
+            # Taken by whichever requests come next: which those are is chance enough.
+            for target, requests in (("event", listed), ("discovery", _PAGES[slug])):
+                for _ in range(self._how_many(requests)):
+                    self._simulator.add_fault(self._fault(slug, target, self.draw.choice((1, _TRIES))))
 
     def _how_many(self, requests: int) -> int:
         return sum(self.draw.random() < SHARE for _ in range(requests))
