@@ -14,7 +14,7 @@ import psycopg
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import DIFFERENCE, apply_sent, between, of_markets, read_history, send
+from odds_pipeline.database.history import DIFFERENCE, apply_sent, between, read_history, send
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.legacy.markets import Placed
 from odds_pipeline.odds.packed import UNAVAILABLE
@@ -103,7 +103,7 @@ def _states_at(
     day: date = ends["captured_at"].dt.date()[0]
     market_ids = ends["market_id"].to_list()
     before = opening_state(database, archive, day, connection=connection, market_ids=market_ids)
-    within = read_history(connection, between(day, day + timedelta(days=1)), of_markets(market_ids))
+    within = read_history(connection, between(day, day + timedelta(days=1)), market_ids=market_ids)
     return (
         pl.concat([before, within])
         .join(ends, on="market_id", suffix="_end")
