@@ -1,7 +1,7 @@
-"""Writing changed rows: new markets, new and changed states, history; and what touches current alone.
+"""Writing changed rows: new markets, new and changed states; and what touches current alone.
 
-All of it by COPY, straight into the tables for what is new, through a temporary table for what changes. Runs inside
-the writer's transaction.
+History is appended apart, when all changes of an answer are known (``history.append_changes``). All by COPY, straight
+into the tables for what is new, through a temporary table for what changes. Runs inside the writer's transaction.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from psycopg import sql
 
 from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.states import ChangedRows
+from odds_pipeline.odds.packs import CHANGES
 
 
 def apply_changes(connection: psycopg.Connection, rows: ChangedRows, *, run_id: int) -> None:
-    """Write a slice of a cycle. The history partitions of its days must be there.
+    """Write a slice of a cycle, but for its history.
 
     Raises ``psycopg.errors.IntegrityError`` or ``DataError`` when the database refuses a row.
     """
@@ -23,37 +24,30 @@ def apply_changes(connection: psycopg.Connection, rows: ChangedRows, *, run_id: 
     copy_rows(connection, "current_odds", rows.new_states.with_columns(run_id=pl.lit(run_id)))
     _update_current(connection, rows.changed_states.with_columns(run_id=pl.lit(run_id)))
     _update_words(connection, rows.relabelled)
-    states = pl.concat([rows.new_states, rows.changed_states])
-    copy_rows(connection, "odds_history", states.select("captured_at", "market_id", "state", run_id=pl.lit(run_id)))
 
 
-def mark_unavailable(connection: psycopg.Connection, gone: pl.DataFrame, *, run_id: int) -> None:
-    """Markets (market_id, captured_at) that are gone: in current, which keeps their odds, and in history.
+def mark_unavailable(connection: psycopg.Connection, gone: pl.DataFrame, *, run_id: int) -> pl.DataFrame:
+    """Markets (market_id, captured_at) that are gone: in current, which keeps their odds. Returns their CHANGES.
 
     Their last sighting is their bookmaker event's last confirmation, unless they have one of their own.
     """
     if gone.is_empty():
-        return
-    connection.execute(
+        return pl.DataFrame(schema=dict(CHANGES))
+    rows = connection.execute(
         """
-        WITH unavailable AS (
-            UPDATE current_odds AS current
-            SET state = set_byte(current.state, 0, get_byte(current.state, 0) | 2),
-                captured_at = gone.captured_at, unavailable_at = gone.captured_at, run_id = %s,
-                last_seen_at = coalesce(
-                    current.last_seen_at, greatest(listing.last_confirmed_at, current.captured_at)
-                )
-            FROM unnest(%s::int[], %s::timestamptz[]) AS gone (market_id, captured_at)
-            JOIN markets AS market ON market.id = gone.market_id
-            LEFT JOIN listing_state AS listing ON listing.event_bookmaker_id = market.event_bookmaker_id
-            WHERE current.market_id = gone.market_id
-            RETURNING current.captured_at, current.market_id, current.run_id, current.state
-        )
-        INSERT INTO odds_history (captured_at, market_id, run_id, state)
-        SELECT captured_at, market_id, run_id, state FROM unavailable
+        UPDATE current_odds AS current
+        SET state = set_byte(current.state, 0, get_byte(current.state, 0) | 2),
+            captured_at = gone.captured_at, unavailable_at = gone.captured_at, run_id = %s,
+            last_seen_at = coalesce(current.last_seen_at, greatest(listing.last_confirmed_at, current.captured_at))
+        FROM unnest(%s::int[], %s::timestamptz[]) AS gone (market_id, captured_at)
+        JOIN markets AS market ON market.id = gone.market_id
+        LEFT JOIN listing_state AS listing ON listing.event_bookmaker_id = market.event_bookmaker_id
+        WHERE current.market_id = gone.market_id
+        RETURNING market.event_bookmaker_id, current.market_id, current.captured_at, current.run_id, current.state
         """,
         [run_id, gone["market_id"].to_list(), gone["captured_at"].to_list()],
-    )
+    ).fetchall()
+    return pl.DataFrame(rows, schema=dict(CHANGES), orient="row")
 
 
 def mark_sighted(connection: psycopg.Connection, market_ids: pl.Series) -> None:

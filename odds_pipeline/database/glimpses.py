@@ -47,7 +47,9 @@ def history_rows(database: Database, start: datetime, end: datetime, *, run_id: 
     with database.connect() as connection:
         row = connection.execute(
             """
-            SELECT count(*), count(*) FILTER (WHERE run_id = %s) FROM odds_history
+            SELECT coalesce(sum(odds_count(changes)), 0),
+                   coalesce(sum(odds_count(changes)) FILTER (WHERE run_id = %s), 0)
+            FROM odds_history
             WHERE captured_at >= %s AND captured_at < %s
             """,
             [run_id, start, end],
@@ -64,7 +66,7 @@ def changed_sample(database: Database, run_id: int, *, since: datetime) -> list[
         SELECT event.name AS event, history.bookmaker_slug, history.betpawa_market_name, history.line,
                history.outcomes, history.unavailable_at, history.captured_at
         FROM (
-            SELECT market_id, captured_at FROM odds_history
+            SELECT market_id, captured_at FROM odds_history_changes
             WHERE captured_at >= %(since)s AND run_id = %(run_id)s LIMIT %(rows)s
         ) AS found
         JOIN market_odds_history AS history USING (market_id, captured_at)
@@ -83,7 +85,7 @@ def current_sample(database: Database, run_id: int, *, since: datetime) -> list[
                current.outcomes, current.unavailable_at, current.last_updated_at, current.last_confirmed_at,
                current.is_stale
         FROM (
-            SELECT market_id FROM odds_history
+            SELECT market_id FROM odds_history_changes
             WHERE captured_at >= %(since)s AND run_id = %(run_id)s LIMIT %(rows)s
         ) AS found
         JOIN market_odds_current AS current USING (market_id)

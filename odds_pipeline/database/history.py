@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -19,11 +19,17 @@ from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.fetching import ask, integers
 from odds_pipeline.database.partitions import ensure_partitions
-from odds_pipeline.database.rebuild import follow_history
+from odds_pipeline.database.rebuild import follow_history, last_rows
 from odds_pipeline.odds.fold import SETS
-from odds_pipeline.odds.replay import HISTORY_ROWS
+from odds_pipeline.odds.packs import PACKS, PackTooLarge, changes_in, packs_of
+from odds_pipeline.odds.replay import HISTORY_ROWS, state_at
 
 _KEY = ("market_id", "captured_at")
+
+_PACKS = {name: PACKS[name] for name in ("captured_at", "run_id", "changes")}
+
+_FEW = 8
+"""Markets of a bookmaker event up to which their packs are looked for among all of its packs."""
 
 #: Rows that are to be added to history, removed from it (no run, no state), or replaced: ``what``.
 DIFFERENCE: Mapping[str, pl.DataType | type[pl.DataType]] = {**HISTORY_ROWS, "what": pl.String}
@@ -56,18 +62,33 @@ def between(first: date, end: date) -> sql.Composed:
     return sql.SQL("captured_at >= {} AND captured_at < {}").format(midnight(first), midnight(end))
 
 
-def of_markets(market_ids: Sequence[int]) -> sql.Composed:
-    """The condition that a row is one of these markets'."""
-    return sql.SQL("market_id = ANY ({})").format(sql.Literal(list(market_ids)))
+def read_history(
+    connection: psycopg.Connection, *conditions: sql.Composable, market_ids: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """The changes in the packs that meet all conditions, in ``HISTORY_ROWS`` and no order.
 
-
-def read_history(connection: psycopg.Connection, *conditions: sql.Composable) -> pl.DataFrame:
-    """Rows of ``odds_history`` that meet all conditions, in ``HISTORY_ROWS`` and no order.
-
-    As the caller's transaction sees them.
+    The conditions are on columns of ``odds_history``. ``market_ids``: of these markets alone. As the caller's
+    transaction sees them.
     """
-    query = sql.SQL("SELECT market_id, captured_at, run_id, state FROM odds_history WHERE {}")
-    return ask(connection, query.format(sql.SQL(" AND ").join(conditions)), HISTORY_ROWS, prepare=False)()
+    if market_ids is None:
+        query = sql.SQL("SELECT captured_at, run_id, changes FROM odds_history AS history WHERE {}")
+        query = query.format(_all(conditions))
+    else:
+        query = _packs_of(sql.SQL("{}::int[]").format(integers(market_ids)), *conditions)
+    return _changes(ask(connection, query, _PACKS, prepare=False)(), market_ids)
+
+
+def append_changes(connection: psycopg.Connection, changes: pl.DataFrame) -> None:
+    """Append the changes (CHANGES) of whole answers, whose days have their partitions.
+
+    Raises ``psycopg.errors.UniqueViolation`` for an answer that is there already, and ``psycopg.errors.DataError`` for
+    one that no pack can hold.
+    """
+    try:
+        packs = packs_of(changes)
+    except PackTooLarge as error:
+        raise psycopg.errors.DataError(str(error)) from error
+    copy_rows(connection, "odds_history", packs)
 
 
 def ask_history(
@@ -77,38 +98,59 @@ def ask_history(
 
     ``is_planned``: with a plan of its own, which is worth its time when many rows are meant.
     """
-    query = sql.SQL(
-        """
-        SELECT market_id, captured_at, run_id, state FROM odds_history
-        WHERE market_id = ANY ({}::int[]) AND captured_at >= {} AND captured_at < {}
-        """
-    )
     values = [integers(market_ids), since, until]
-    if is_planned:
-        return ask(connection, query.format(*values), HISTORY_ROWS, prepare=False)
-    return ask(connection, query.format(*[sql.SQL("%s")] * 3), HISTORY_ROWS, values, prepare=True)
+    places = [sql.Literal(value) for value in values] if is_planned else [sql.SQL("%s")] * 3
+    ids, *times = places
+    query = _packs_of(
+        sql.SQL("{}::int[]").format(ids), sql.SQL("captured_at >= {} AND captured_at < {}").format(*times)
+    )
+    asked = ask(connection, query, _PACKS, None if is_planned else values, prepare=not is_planned)
+    return lambda: _changes(asked(), market_ids)
 
 
 def ask_last_rows(
-    connection: psycopg.Connection, market_ids: Sequence[int], moment: datetime, since: datetime
+    connection: psycopg.Connection, market_ids: Sequence[int], moment: datetime, since: datetime, *, in_server: bool
 ) -> Callable[[], pl.DataFrame]:
     """Ask for each market's last row (``HISTORY_ROWS``) at or before ``moment``, not before ``since``; by market.
 
-    One descent of an index for each market and day until it is found, the newest day first.
+    One descent of an index for each bookmaker event and day. ``in_server``: found by PostgreSQL, which takes longer and
+    no memory of ours, however much lies between the two times.
     """
+    times = sql.SQL("captured_at <= %s AND captured_at >= %s")
+    parameters = [integers(sorted(market_ids)), moment, since]
+    if in_server:
+        return ask(connection, last_rows(sql.SQL("%s::int[]"), times), HISTORY_ROWS, parameters, prepare=True)
+    asked = ask(connection, _packs_of(sql.SQL("%s::int[]"), times), _PACKS, parameters, prepare=True)
+    return lambda: state_at(_changes(asked(), market_ids))
+
+
+def _packs_of(market_ids: sql.Composable, *conditions: sql.Composable) -> sql.Composed:
+    """The query of the packs (_PACKS) in which there may be changes of the markets."""
     query = sql.SQL(
         """
-        SELECT last.market_id, last.captured_at, last.run_id, last.state
-        FROM unnest(%(ids)s::int[]) AS wanted (market_id)
-        CROSS JOIN LATERAL (
-            SELECT market_id, captured_at, run_id, state FROM odds_history
-            WHERE market_id = wanted.market_id AND captured_at <= %(moment)s AND captured_at >= %(since)s
-            ORDER BY captured_at DESC LIMIT 1
-        ) AS last
+        SELECT history.captured_at, history.run_id, history.changes
+        FROM (
+            SELECT event_bookmaker_id, array_agg(int4send(id)) AS ids FROM markets WHERE id = ANY ({ids})
+            GROUP BY event_bookmaker_id
+        ) AS wanted
+        JOIN odds_history AS history ON history.event_bookmaker_id = wanted.event_bookmaker_id
+        WHERE {conditions}
+          AND (cardinality(ids) > {few} OR EXISTS (SELECT FROM unnest(ids) AS id WHERE position(id IN changes) > 0))
         """
     )
-    parameters = {"ids": integers(sorted(market_ids)), "moment": moment, "since": since}
-    return ask(connection, query, HISTORY_ROWS, parameters, prepare=True)
+    return query.format(ids=market_ids, conditions=_all(conditions), few=sql.Literal(_FEW))
+
+
+def _all(conditions: Sequence[sql.Composable]) -> sql.Composable:
+    return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+
+
+def _changes(packs: pl.DataFrame, market_ids: Sequence[int] | None) -> pl.DataFrame:
+    changes = changes_in(packs)
+    if market_ids is not None:
+        wanted = pl.Series("market_id", market_ids, dtype=pl.Int32).to_frame()
+        changes = changes.join(wanted, on="market_id", how="semi")
+    return changes.select(*HISTORY_ROWS)
 
 
 def outcome_sets(connection: psycopg.Connection, market_ids: Sequence[int]) -> pl.DataFrame:
@@ -164,47 +206,24 @@ def send(connection: psycopg.Connection, found: pl.DataFrame) -> None:
     copy_rows(connection, "history_difference", found)
 
 
+def rewrite_history(connection: psycopg.Connection, found: pl.DataFrame) -> None:
+    """Make history what a difference says, and nothing else: current and the archived states are the caller's.
+
+    Its markets must be there. Raises as ``apply_sent`` does, whose differences must not be waiting.
+    """
+    send(connection, found)
+    _rewrite_sent(connection)
+    connection.execute("DELETE FROM history_difference")
+
+
 def apply_sent(connection: psycopg.Connection) -> list[Changed]:
     """Make history what the differences sent in this transaction say; return what that did to each UTC day.
 
     Missing partitions are made, current follows, and archived states of later days are made anew in time. The caller
-    holds the writer's lock. Raises ``PartitionInTheWay``.
+    holds the writer's lock. Raises ``PartitionInTheWay``, and ``psycopg.errors.DataError`` for an answer that no pack
+    can hold.
     """
-    connection.execute("ANALYZE history_difference")
-    days = [
-        Changed(*row)
-        for row in connection.execute(
-            """
-            SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(*) FILTER (WHERE what = 'added'),
-                   count(*) FILTER (WHERE what = 'removed'), count(*) FILTER (WHERE what = 'replaced')
-            FROM history_difference GROUP BY day ORDER BY day
-            """
-        )
-    ]
-    for changed in days:
-        ensure_partitions(connection, changed.day, changed.day)
-    connection.execute(
-        """
-        DELETE FROM odds_history AS history USING history_difference AS found
-        WHERE found.what = 'removed'
-          AND (history.market_id, history.captured_at) = (found.market_id, found.captured_at)
-        """
-    )
-    connection.execute(
-        """
-        UPDATE odds_history AS history SET run_id = found.run_id, state = found.state
-        FROM history_difference AS found
-        WHERE found.what = 'replaced'
-          AND (history.market_id, history.captured_at) = (found.market_id, found.captured_at)
-        """
-    )
-    connection.execute(
-        """
-        INSERT INTO odds_history (captured_at, market_id, run_id, state)
-        SELECT captured_at, market_id, run_id, state FROM history_difference WHERE what = 'added'
-        ORDER BY captured_at
-        """
-    )
+    days = _rewrite_sent(connection)
     # Of most markets the last row is a later one, and current as it should be.
     last_touched = connection.execute(
         """
@@ -218,3 +237,76 @@ def apply_sent(connection: psycopg.Connection) -> list[Changed]:
     stale_states(connection, [changed.day for changed in days])
     connection.execute("DELETE FROM history_difference")
     return days
+
+
+def _rewrite_sent(connection: psycopg.Connection) -> list[Changed]:
+    connection.execute("ANALYZE history_difference")
+    days = connection.execute(
+        "SELECT DISTINCT (captured_at AT TIME ZONE 'UTC')::date AS day FROM history_difference ORDER BY day"
+    ).fetchall()
+    return [changed for (day,) in days if any((changed := _rewrite_day(connection, day))[1:])]
+
+
+def _rewrite_day(connection: psycopg.Connection, day: date) -> Changed:
+    """Make the packs of a day anew in which something differs.
+
+    A pack has the latest run of its rows. So a row may differ from what it should be in its run alone, because of a
+    neighbour's: then its pack comes out as it was, and nothing has changed.
+    """
+    ensure_partitions(connection, day, day)
+    connection.execute(
+        sql.SQL(
+            """
+            CREATE TEMPORARY TABLE remade_packs ON COMMIT DROP AS
+            WITH found AS MATERIALIZED (
+                SELECT market.event_bookmaker_id, difference.*
+                FROM history_difference AS difference JOIN markets AS market ON market.id = difference.market_id
+                WHERE {day}
+            ), answers AS MATERIALIZED (
+                SELECT event_bookmaker_id, captured_at, count(*) FILTER (WHERE what = 'added') AS added,
+                       count(*) FILTER (WHERE what = 'removed') AS removed,
+                       count(*) FILTER (WHERE what = 'replaced') AS replaced
+                FROM found GROUP BY event_bookmaker_id, captured_at
+            ), stored AS MATERIALIZED (
+                SELECT history.* FROM odds_history AS history JOIN answers USING (event_bookmaker_id, captured_at)
+                WHERE {day}
+            ), remade AS (
+                SELECT event_bookmaker_id, captured_at, max(run_id) AS run_id,
+                       odds_pack(array_agg(market_id), array_agg(state)) AS changes
+                FROM (
+                    SELECT event_bookmaker_id, captured_at, market_id, run_id, state FROM found WHERE what <> 'removed'
+                    UNION ALL
+                    SELECT stored.event_bookmaker_id, stored.captured_at, change.market_id, stored.run_id, change.state
+                    FROM stored CROSS JOIN LATERAL odds_changes(stored.changes) AS change
+                    WHERE (change.market_id, stored.captured_at) NOT IN (SELECT market_id, captured_at FROM found)
+                ) AS row
+                GROUP BY event_bookmaker_id, captured_at
+            )
+            SELECT answers.*, remade.run_id, remade.changes
+            FROM answers
+            LEFT JOIN remade USING (event_bookmaker_id, captured_at)
+            LEFT JOIN stored USING (event_bookmaker_id, captured_at)
+            WHERE (remade.run_id, remade.changes) IS DISTINCT FROM (stored.run_id, stored.changes)
+            """
+        ).format(day=between(day, day + timedelta(days=1)))
+    )
+    connection.execute(
+        """
+        DELETE FROM odds_history AS history USING remade_packs AS remade
+        WHERE (history.event_bookmaker_id, history.captured_at) = (remade.event_bookmaker_id, remade.captured_at)
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO odds_history (captured_at, event_bookmaker_id, run_id, changes)
+        SELECT captured_at, event_bookmaker_id, run_id, changes FROM remade_packs WHERE changes IS NOT NULL
+        ORDER BY event_bookmaker_id, captured_at
+        """
+    )
+    row = connection.execute(
+        "SELECT coalesce(sum(added), 0)::int, coalesce(sum(removed), 0)::int, coalesce(sum(replaced), 0)::int "
+        "FROM remade_packs"
+    ).fetchone()
+    assert row is not None
+    connection.execute("DROP TABLE remade_packs")
+    return Changed(day, *row)

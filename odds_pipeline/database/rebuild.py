@@ -11,6 +11,7 @@ from psycopg import sql
 
 from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.fetching import integers
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.odds.packed import unpack
 from odds_pipeline.odds.replay import HISTORY_ROWS, fingerprint_of
@@ -37,7 +38,7 @@ def rebuild_current(database: Database, opening: pl.DataFrame | None = None) -> 
             sql.SQL(
                 """
                 SELECT DISTINCT ON (market_id) market_id, captured_at, run_id, state
-                FROM odds_history ORDER BY market_id, captured_at DESC
+                FROM odds_history_changes ORDER BY market_id, captured_at DESC
                 """
             ),
             opening,
@@ -49,15 +50,29 @@ def follow_history(connection: psycopg.Connection, market_ids: Sequence[int]) ->
 
     A market without rows in PostgreSQL keeps its current row.
     """
-    last_rows = sql.SQL(
+    query = last_rows(sql.SQL("{}::int[]").format(integers(market_ids)), sql.SQL("true"))
+    return _follow(connection, query, None)
+
+
+def last_rows(market_ids: sql.Composable, condition: sql.Composable) -> sql.Composed:
+    """The query of the last change of each of these markets (an array) whose pack meets the condition.
+
+    Each is looked for from its bookmaker event's newest pack on.
+    """
+    query = sql.SQL(
         """
-        SELECT last.* FROM unnest({}::int[]) AS market (id) CROSS JOIN LATERAL (
-            SELECT market_id, captured_at, run_id, state FROM odds_history
-            WHERE market_id = market.id ORDER BY captured_at DESC LIMIT 1
+        SELECT market.id AS market_id, last.captured_at, last.run_id, last.state
+        FROM markets AS market CROSS JOIN LATERAL (
+            SELECT history.captured_at, history.run_id, change.state
+            FROM odds_history AS history CROSS JOIN LATERAL odds_changes(history.changes) AS change
+            WHERE history.event_bookmaker_id = market.event_bookmaker_id AND {}
+              AND position(int4send(market.id) IN history.changes) > 0 AND change.market_id = market.id
+            ORDER BY history.captured_at DESC LIMIT 1
         ) AS last
+        WHERE market.id = ANY ({})
         """
     )
-    return _follow(connection, last_rows.format(sql.Literal(list(market_ids))), None)
+    return query.format(condition, market_ids)
 
 
 def _follow(connection: psycopg.Connection, last_rows: sql.Composable, opening: pl.DataFrame | None) -> Rebuilt:

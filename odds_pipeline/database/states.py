@@ -54,12 +54,16 @@ STATES: Mapping[str, pl.DataType | type[pl.DataType]] = {
 
 
 class ChangedRows(NamedTuple):
-    """What a slice of a cycle writes to the odds tables: two frames of MARKETS, two of STATES."""
+    """What a slice of a cycle writes to the odds tables: two frames of MARKETS, two of STATES.
+
+    ``changes``: what history gets (CHANGES, but for the run).
+    """
 
     new_markets: pl.DataFrame
     relabelled: pl.DataFrame
     new_states: pl.DataFrame
     changed_states: pl.DataFrame
+    changes: pl.DataFrame
 
 
 def changed_rows(
@@ -107,6 +111,7 @@ def _rows(connection: psycopg.Connection, part: pl.DataFrame, full: pl.DataFrame
         relabelled=markets.filter(~was_new),
         new_states=written.filter("was_new").select(*STATES),
         changed_states=written.filter(~pl.col("was_new")).select(*STATES),
+        changes=written.select("market_id", "captured_at", "state", event_bookmaker_id="listing_id"),
     )
 
 

@@ -30,6 +30,7 @@ from odds_pipeline.database.current_keys import read_current_keys
 from odds_pipeline.database.dictionaries import market_type_ids
 from odds_pipeline.database.endings import find_endings
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.history import append_changes
 from odds_pipeline.database.listings import choose_primaries, find_listings, resolve_listings
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
@@ -47,6 +48,7 @@ from odds_pipeline.odds.diff import (
     diff,
 )
 from odds_pipeline.odds.observation import AnswerStatus
+from odds_pipeline.odds.packs import CHANGES
 from odds_pipeline.settings import Settings
 
 _LISTING = ["bookmaker", "external_event_id"]
@@ -297,10 +299,14 @@ class _CycleWriter:
         """Write these changes; yields the observations among them as they are written."""
         for day in _of(changes, *HISTORY_CHANGES)["captured_at"].dt.date().unique().sort():
             ensure_partitions(self.connection, day, day)
+        # An answer's changes may lie in several slices, and those that are gone are found out last: one pack has them.
+        appended: list[pl.DataFrame] = []
         for rows, observed in changed_rows(self.database, self.connection, changes, self.answers.observations):
             apply_changes(self.connection, rows, run_id=self.run_id)
+            appended.append(rows.changes.with_columns(run_id=pl.lit(self.run_id, pl.Int32)).select(*CHANGES))
             yield observed
-        mark_unavailable(self.connection, _of(changes, Change.UNAVAILABLE), run_id=self.run_id)
+        appended.append(mark_unavailable(self.connection, _of(changes, Change.UNAVAILABLE), run_id=self.run_id))
+        append_changes(self.connection, pl.concat(appended))
         mark_sighted(self.connection, _of(changes, Change.SIGHTED, Change.RELABELLED)["market_id"])
         mark_refused(self.connection, _of(changes, Change.REFUSED)["market_id"])
 

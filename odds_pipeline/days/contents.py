@@ -36,7 +36,7 @@ _COMPARED = ("market_id", "captured_at", "run_id", "is_trusted", *_WORDS)
 
 
 class Stamp(NamedTuple):
-    """Tells whether the rows of a partition are still the ones that were read: their number and a sum of hashes."""
+    """Tells whether a partition still holds what was read: the number of changes, and a sum of hashes of its rows."""
 
     rows: int
     hashes: int
@@ -63,7 +63,12 @@ class Differs(Exception):
 
 def stamp(connection: psycopg.Connection, partition: str) -> Stamp:
     """The stamp of a partition as this transaction sees it."""
-    query = sql.SQL("SELECT count(*), coalesce(sum(hash_record_extended(row.*, 0)), 0)::text FROM {} AS row")
+    query = sql.SQL(
+        """
+        SELECT coalesce(sum(odds_count(changes)), 0)::int, coalesce(sum(hash_record_extended(row.*, 0)), 0)::text
+        FROM {} AS row
+        """
+    )
     found = connection.execute(query.format(sql.Identifier(partition))).fetchone()
     assert found is not None
     return Stamp(found[0], int(found[1]))

@@ -28,7 +28,7 @@ from odds_pipeline.database.archived_files import (
     stale_states,
 )
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import between, history_snapshot, of_markets, outcome_sets, read_history
+from odds_pipeline.database.history import between, history_snapshot, outcome_sets, read_history
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
 from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.days.moved_rows import placed
@@ -168,10 +168,7 @@ def _catalogue(connection: psycopg.Connection) -> str | None:
 
 
 def _rows(connection: psycopg.Connection, day: date, market_ids: Sequence[int] | None) -> pl.DataFrame:
-    conditions = [between(day, date.fromordinal(day.toordinal() + 1))]
-    if market_ids is not None:
-        conditions.append(of_markets(market_ids))
-    return read_history(connection, *conditions)
+    return read_history(connection, between(day, date.fromordinal(day.toordinal() + 1)), market_ids=market_ids)
 
 
 def _with_retired(

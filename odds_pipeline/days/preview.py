@@ -76,7 +76,7 @@ def due_days(connection: psycopg.Connection, bounds: Bounds) -> list[Partition]:
 
 
 def _going_day(connection: psycopg.Connection, partition: Partition) -> GoingDay:
-    count = sql.SQL("SELECT count(*), pg_total_relation_size({}) FROM {}")
+    count = sql.SQL("SELECT coalesce(sum(odds_count(changes)), 0)::int, pg_total_relation_size({}) FROM {}")
     row = connection.execute(count.format(sql.Literal(partition.name), sql.Identifier(partition.name))).fetchone()
     assert row is not None
     return GoingDay(partition.first_day, *row)

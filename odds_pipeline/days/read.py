@@ -188,10 +188,13 @@ def _state_at(
         is_from_base = words.height > _MANY
         base = _newest_state(connection, kept_since, moment.date()) if files or is_from_base else None
         since = midnight(base.first_day) if base and is_from_base else _LONG_AGO
+        is_near = base is not None and moment.date() - base.first_day <= timedelta(days=1)
         with connection.pipeline():
             asked = ask_markets(connection, wanted, words, gone, last_id=last_id, with_archive=bool(files))
             spans_asked = _ask_untrusted_spans(connection, words)
-            last_asked = ask_last_rows(connection, words["market_id"].to_list(), moment, since)
+            last_asked = ask_last_rows(
+                connection, words["market_id"].to_list(), moment, since, in_server=is_from_base and not is_near
+            )
             _end(connection)
     markets, spans, last = asked(), spans_asked(), last_asked()
     unsettled = pl.Series("market_id", dtype=pl.Int32)

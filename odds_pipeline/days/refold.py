@@ -20,7 +20,6 @@ from odds_pipeline.database.history import (
     apply_sent,
     difference,
     midnight,
-    of_markets,
     outcome_sets,
     read_history,
     send,
@@ -48,8 +47,7 @@ def refold(
         part = list(market_ids[first : first + _AT_ONCE])
         opening = opening_state(database, archive, since, connection=connection, market_ids=part)
         sets = outcome_sets(connection, part)
-        rows = read_history(connection, of_markets(part), sql.SQL("captured_at >= {}").format(midnight(since))).sort(
-            "market_id", "captured_at"
-        )
+        is_since = sql.SQL("captured_at >= {}").format(midnight(since))
+        rows = read_history(connection, is_since, market_ids=part).sort("market_id", "captured_at")
         send(connection, difference(rows, fold(opening, steps_of(rows, sets), sets)))
     return apply_sent(connection)

@@ -180,7 +180,7 @@ def _run_rows(
     if any(partition.first_day in found for partition in list_partitions(connection)):
         for day, run_id, rows in connection.execute(
             """
-            SELECT (captured_at AT TIME ZONE 'UTC')::date, run_id, count(*) FROM odds_history
+            SELECT (captured_at AT TIME ZONE 'UTC')::date, run_id, sum(odds_count(changes))::int FROM odds_history
             WHERE captured_at >= %(since)s AND captured_at < %(until)s GROUP BY 1, 2
             """,
             within,

@@ -17,7 +17,7 @@ from psycopg import sql
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import named_files
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import between, difference, of_markets, outcome_sets, read_history
+from odds_pipeline.database.history import between, difference, outcome_sets, read_history
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.legacy.markets import Placed
 from odds_pipeline.odds.fold import STEPS, fold, steps_of
@@ -54,7 +54,7 @@ def fitted(
     left_before = read_history(connection, within, is_of_run)
     market_ids = pl.concat([placed.changes["market_id"], left_before["market_id"]]).unique().sort().to_list()
     sets = outcome_sets(connection, market_ids)
-    stored = read_history(connection, within, of_markets(market_ids))
+    stored = read_history(connection, within, market_ids=market_ids)
     retired = _retired(connection, archive, market_ids, day)
     given = pl.concat([retired, steps_of(stored.filter(pl.col("run_id") != run_id), sets)])
     changes = placed.changes.with_columns(run_id=pl.lit(run_id, dtype=pl.Int32)).select(*STEPS)

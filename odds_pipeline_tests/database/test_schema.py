@@ -162,7 +162,7 @@ def test_history_is_partitioned_by_time_without_default_or_foreign_keys(connecti
         == []
     )
     assert indexes(connection, "odds_history") == {
-        "pk_odds_history": "btree (market_id, captured_at)",
+        "pk_odds_history": "btree (event_bookmaker_id, captured_at)",
         "ix_odds_history_captured_at": "brin (captured_at) WITH (autosummarize='on')",
     }
 
@@ -175,7 +175,7 @@ def test_columns_of_the_odds_tables_lie_in_the_order_that_packs_them(connection:
             "FROM information_schema.columns WHERE table_name IN ('current_odds', 'odds_history') GROUP BY 1",
         )
     )
-    assert order["odds_history"] == ["captured_at", "market_id", "run_id", "state"]
+    assert order["odds_history"] == ["captured_at", "event_bookmaker_id", "run_id", "changes"]
     assert order["current_odds"] == [
         "fingerprint",
         "captured_at",

@@ -44,7 +44,7 @@ from odds_pipeline.database.models.snapshots import (
     MarketOdds,
     OddsSnapshot,
 )
-from odds_pipeline.database.models.views import MarketOddsCurrent, MarketOddsHistory
+from odds_pipeline.database.models.views import MarketOddsCurrent, MarketOddsHistory, OddsHistoryChanges
 
 __all__ = [
     "ArchiveFile",
@@ -70,6 +70,7 @@ __all__ = [
     "MarketSource",
     "MarketType",
     "OddsHistory",
+    "OddsHistoryChanges",
     "OddsSnapshot",
     "OutcomeSet",
     "PipelineSettings",

@@ -119,22 +119,23 @@ class CurrentOdds(Base):
 
 
 class OddsHistory(Base):
-    """Every change of every market, append-only, one partition per UTC day (``odds_history_YYYYMMDD``).
+    """Every answer that changed something, append-only, one partition per UTC day (``odds_history_YYYYMMDD``).
 
-    No foreign keys and no default partition: both would forbid detaching a day without stopping the writer.
+    ``changes`` packs the states of the markets that it changed (``odds/packs.py``). No foreign keys and no default
+    partition: both would forbid detaching a day without stopping the writer.
     """
 
     __tablename__ = "odds_history"
     __table_args__ = (
-        PrimaryKeyConstraint("market_id", "captured_at"),
+        PrimaryKeyConstraint("event_bookmaker_id", "captured_at"),
         Index(None, "captured_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
         {"postgresql_partition_by": "RANGE (captured_at)"},
     )
 
     captured_at: Mapped[datetime]
-    market_id: Mapped[int] = mapped_column(autoincrement=False)
+    event_bookmaker_id: Mapped[int] = mapped_column(autoincrement=False)
     run_id: Mapped[int]
-    state: Mapped[bytes] = mapped_column(LargeBinary)
+    changes: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class PipelineSettings(Base):

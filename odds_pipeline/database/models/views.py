@@ -57,3 +57,15 @@ class MarketOddsHistory(ViewBase):
     market_id: Mapped[int] = mapped_column(primary_key=True)
     external_event_id: Mapped[str]
     is_trusted: Mapped[bool]
+
+
+class OddsHistoryChanges(ViewBase):
+    """Every change of every market as it is stored, one row each: what the packs of ``odds_history`` hold."""
+
+    __tablename__ = "odds_history_changes"
+
+    event_bookmaker_id: Mapped[int]
+    market_id: Mapped[int] = mapped_column(primary_key=True)
+    captured_at: Mapped[datetime] = mapped_column(primary_key=True)
+    run_id: Mapped[int]
+    state: Mapped[bytes]

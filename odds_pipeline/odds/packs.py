@@ -1,0 +1,131 @@
+# pyright: basic, reportAttributeAccessIssue=false
+"""The pack: all changes that one answer made, as the bytes of one history row.
+
+An answer's changes share their bookmaker event, their time and their run, so these are stored once, and one entry of an
+index leads to all of them. A pack is, big-endian throughout:
+
+- the number n of changes, 2 bytes;
+- n market ids, ascending, 4 bytes each;
+- n lengths of states, 2 bytes each;
+- the n states (``packed.py``), back to back.
+
+Numbers of two bytes are signed, as PostgreSQL's ``int2send`` writes them. The SQL functions ``odds_pack``,
+``odds_changes`` and ``odds_count`` write and read the same layout. (Arrow's Python package carries no types.)
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Mapping
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from odds_pipeline.odds.observation import UTC_MICROSECONDS
+from odds_pipeline.odds.replay import HISTORY_ROWS
+
+#: Changes with the bookmaker event that they are of: what a pack is made of.
+CHANGES: Mapping[str, pl.DataType | type[pl.DataType]] = {"event_bookmaker_id": pl.Int32, **HISTORY_ROWS}
+
+#: Rows of ``odds_history``: one per answer that changed something.
+PACKS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "captured_at": UTC_MICROSECONDS,
+    "event_bookmaker_id": pl.Int32,
+    "run_id": pl.Int32,
+    "changes": pl.Binary,
+}
+
+LARGEST_NUMBER = (1 << 15) - 1
+"""Changes in a pack, and bytes of a state."""
+
+_ANSWER = ("event_bookmaker_id", "captured_at")
+
+
+class PackTooLarge(ValueError):
+    """An answer has more changes than a pack can count, or a state that is longer than one."""
+
+
+def packs_of(changes: pl.DataFrame) -> pl.DataFrame:
+    """The packs (PACKS, by bookmaker event and time) of ``changes`` (CHANGES, no two of one market and time).
+
+    A pack has one run: of several the latest. Raises ``PackTooLarge``.
+    """
+    if changes.is_empty():
+        return pl.DataFrame(schema=dict(PACKS))
+    ordered = changes.sort(*_ANSWER, "market_id").with_columns(length=pl.col("state").bin.size())
+    answers = ordered.group_by(*_ANSWER, maintain_order=True).agg(
+        pl.col("run_id").max(), count=pl.len(), longest=pl.col("length").max()
+    )
+    largest = answers.select(pl.max_horizontal(pl.col("count", "longest").max().cast(pl.Int64))).item()
+    if largest > LARGEST_NUMBER:
+        worst = answers.filter(pl.max_horizontal("count", "longest") > LARGEST_NUMBER).row(0, named=True)
+        raise PackTooLarge(
+            f"bookmaker event {worst['event_bookmaker_id']} at {worst['captured_at']}: {worst['count']:,} changes, the "
+            f"longest of {worst['longest']:,} bytes; a pack takes {LARGEST_NUMBER:,} of each"
+        )
+    parts = (
+        ordered.select(
+            *_ANSWER,
+            market_id=_hex(ordered["market_id"]),
+            length=_hex(ordered["length"].cast(pl.Int16)),
+            state=pl.col("state").bin.encode("hex"),
+        )
+        .group_by(*_ANSWER, maintain_order=True)
+        .agg(pl.col("market_id", "length", "state").str.join(""))
+    )
+    count = _hex(answers["count"].cast(pl.Int16)).alias("count")
+    together = parts.select(changes=pl.concat_str(count, "market_id", "length", "state").str.decode("hex"))
+    packs = answers.with_columns(together)
+    return packs.select(pl.col(name).cast(kind) for name, kind in PACKS.items())
+
+
+def changes_in(packs: pl.DataFrame) -> pl.DataFrame:
+    """The changes of packs: their other columns, ``market_id`` and ``state``; in the packs' order, then by market."""
+    others = [name for name in packs.columns if name != "changes"]
+    if packs.is_empty():
+        return packs.select(*others, market_id=pl.lit(None, pl.Int32), state=pl.lit(None, pl.Binary))
+    packed = packs["changes"].rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    bounds = pa.Array.from_buffers(pa.int64(), len(packed) + 1, [None, packed.buffers()[1]], offset=packed.offset)
+    data = pa.Array.from_buffers(pa.uint8(), packed.buffers()[2].size, [None, packed.buffers()[2]])
+    begin = bounds.slice(0, len(packed))
+    counts = _number(data, begin, 2)
+    firsts = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(counts)])
+    changes = firsts[-1].as_py()
+    pack = pc.list_parent_indices(pa.LargeListArray.from_arrays(firsts, pa.nulls(changes)))
+    place = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), changes), start=-1), firsts.take(pack))
+    ids_at, count = pc.add(begin, 2).take(pack), counts.take(pack)
+    market_ids = _number(data, pc.add(ids_at, pc.multiply(place, 4)), 4)
+    lengths = _number(data, pc.add(ids_at, pc.add(pc.multiply(count, 4), pc.multiply(place, 2))), 2)
+    ends = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
+    before = pc.subtract(ends.slice(0, changes), ends.take(firsts.take(pack)))
+    rows = packs[pl.Series(pack.cast(pa.uint32()))].with_columns(
+        market_id=pl.Series(market_ids.cast(pa.int32())),
+        at=pl.Series(pc.add(pc.add(pc.multiply(count, 6), 2), before)),
+        length=pl.Series(lengths),
+    )
+    return rows.select(*others, "market_id", state=pl.col("changes").bin.slice("at", "length"))
+
+
+def changes_counted(packs: pl.Expr) -> pl.Expr:
+    """How many changes are in each pack."""
+    return packs.bin.slice(0, 2).bin.reinterpret(dtype=pl.Int16, endianness="big").cast(pl.Int64)
+
+
+def _number(data: pa.Array, at: pa.Array, width: int) -> pa.Array:
+    """The numbers of so many bytes that begin at these places."""
+    number = data.take(at).cast(pa.int64())
+    for byte in range(1, width):
+        number = pc.bit_wise_or(pc.multiply(number, 256), data.take(pc.add(at, byte)).cast(pa.int64()))
+    return number
+
+
+def _hex(numbers: pl.Series) -> pl.Series:
+    """Each number as its bytes, in hexadecimal."""
+    values = array("h" if numbers.dtype == pl.Int16 else "i")
+    values.frombytes(numbers.rechunk().to_arrow().buffers()[1][: len(numbers) * values.itemsize])
+    if sys.byteorder == "little":
+        values.byteswap()
+    each = pa.Array.from_buffers(pa.binary(values.itemsize), len(values), [None, pa.py_buffer(values)])
+    return pl.Series(each.cast(pa.large_binary())).bin.encode("hex")
