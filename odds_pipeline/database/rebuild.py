@@ -62,17 +62,16 @@ def last_rows(market_ids: sql.Composable, condition: sql.Composable) -> sql.Comp
     query = sql.SQL(
         """
         SELECT market.id AS market_id, last.captured_at, last.run_id, last.state
-        FROM markets AS market CROSS JOIN LATERAL (
+        FROM unnest({}) AS wanted (id) JOIN markets AS market USING (id) CROSS JOIN LATERAL (
             SELECT history.captured_at, history.run_id, change.state
             FROM odds_history AS history CROSS JOIN LATERAL odds_changes(history.changes) AS change
             WHERE history.event_bookmaker_id = market.event_bookmaker_id AND {}
               AND position(int4send(market.id) IN history.changes) > 0 AND change.market_id = market.id
             ORDER BY history.captured_at DESC LIMIT 1
         ) AS last
-        WHERE market.id = ANY ({})
         """
     )
-    return query.format(condition, market_ids)
+    return query.format(market_ids, condition)
 
 
 def _follow(connection: psycopg.Connection, last_rows: sql.Composable, opening: pl.DataFrame | None) -> Rebuilt:

@@ -6,9 +6,11 @@ share no code, so a fault in either shows.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -18,7 +20,9 @@ from psycopg import sql
 from odds_pipeline.archive.history import HISTORY_SCHEMA, ContentHash, begin_part, read_part
 from odds_pipeline.archive.store import Archive, ArchivedFile
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.fetching import integers
 from odds_pipeline.odds.packed import UNAVAILABLE, OutcomeStatus, pack, unpack
+from odds_pipeline.odds.packs import changes_in
 from odds_pipeline.odds.replay import HISTORY_ROWS
 from odds_pipeline.odds.shown import shown
 from odds_pipeline.odds.states import packed_states
@@ -129,10 +133,10 @@ def _slices(database: Database, partition: str) -> Iterator[_Slice]:
 
     Each is read while the caller works on the one before it.
     """
-    with ThreadPoolExecutor(1) as reading:
+    with tempfile.TemporaryDirectory() as spool, ThreadPoolExecutor(1) as reading:
         ahead: Future[_Slice] | None = None
-        for markets in _bounds(database, partition):
-            following = reading.submit(_slice, database, partition, markets)
+        for markets in _bounds(_spooled(database, partition, Path(spool))):
+            following = reading.submit(_slice, database, partition, markets, Path(spool))
             if ahead is not None:
                 yield ahead.result()
             ahead = following
@@ -140,26 +144,36 @@ def _slices(database: Database, partition: str) -> Iterator[_Slice]:
             yield ahead.result()
 
 
-def _slice(database: Database, partition: str, markets: Markets) -> _Slice:
-    return _Slice(markets, _rows(database, partition, markets), _words(database, partition, markets))
+def _slice(database: Database, partition: str, markets: Markets, spool: Path) -> _Slice:
+    rows = _rows(database, markets, spool)
+    return _Slice(markets, rows, _words(database, partition, rows["market_id"].unique()))
 
 
-def _bounds(database: Database, partition: str) -> list[Markets]:
-    query = sql.SQL("SELECT market_id, count(*) AS rows FROM {} GROUP BY market_id")
-    markets = database.read_frame(query.format(sql.Identifier(partition))).sort("market_id")
-    parts = markets.with_columns(part=pl.col("rows").cum_sum() // _ROWS_AT_ONCE).group_by("part", maintain_order=True)
+def _spooled(database: Database, partition: str, spool: Path) -> pl.DataFrame:
+    """Put the partition's changes into files, since it has them by answer; how many ``rows`` each market has."""
+    query = sql.SQL("SELECT event_bookmaker_id AS id, sum(odds_count(changes))::int AS rows FROM {} GROUP BY id")
+    listings = database.read_frame(query.format(sql.Identifier(partition))).rename({"id": "market_id"})
+    query = sql.SQL("SELECT captured_at, run_id, changes FROM {} WHERE event_bookmaker_id BETWEEN {} AND {}")
+    counts = [pl.DataFrame(schema={"market_id": pl.Int32, "rows": pl.Int64})]
+    for number, (first, last) in enumerate(_bounds(listings)):
+        packs = database.read_frame(query.format(sql.Identifier(partition), sql.Literal(first), sql.Literal(last)))
+        rows = changes_in(packs).select(pl.col(name).cast(kind) for name, kind in HISTORY_ROWS.items())
+        rows.write_ipc(spool / f"{number:06}.arrow")
+        counts.append(rows.group_by("market_id").agg(rows=pl.len().cast(pl.Int64)))
+    return pl.concat(counts).group_by("market_id").agg(pl.col("rows").sum())
+
+
+def _bounds(markets: pl.DataFrame) -> list[Markets]:
+    counted = markets.sort("market_id").with_columns(part=pl.col("rows").cum_sum() // _ROWS_AT_ONCE)
+    parts = counted.group_by("part", maintain_order=True)
     bounds = parts.agg(first=pl.col("market_id").min(), last=pl.col("market_id").max())
     return [Markets(first, last) for _, first, last in bounds.iter_rows()]
 
 
-def _rows(database: Database, partition: str, markets: Markets) -> pl.DataFrame:
+def _rows(database: Database, markets: Markets, spool: Path) -> pl.DataFrame:
     """History rows (``HISTORY_ROWS``) by market and time, with ``is_trusted``."""
-    query = sql.SQL("SELECT market_id, captured_at, run_id, state FROM {} WHERE market_id BETWEEN {} AND {}")
-    rows = (
-        database.read_frame(query.format(sql.Identifier(partition), *map(sql.Literal, markets)))
-        .select(pl.col(name).cast(kind) for name, kind in HISTORY_ROWS.items())
-        .sort("market_id", "captured_at")
-    )
+    is_of_markets = pl.col("market_id").is_between(*markets)
+    rows = pl.scan_ipc(spool / "*.arrow").filter(is_of_markets).collect().sort("market_id", "captured_at")
     query = sql.SQL("SELECT market_id, since, until FROM untrusted_spans WHERE market_id BETWEEN {} AND {}")
     spans = database.read_frame(query.format(*map(sql.Literal, markets)))
     is_within = (pl.col("captured_at") >= pl.col("since")) & (pl.col("captured_at") < pl.col("until"))
@@ -172,7 +186,7 @@ def _rows(database: Database, partition: str, markets: Markets) -> pl.DataFrame:
     ).with_columns(pl.col("is_trusted").fill_null(value=True))
 
 
-def _words(database: Database, partition: str, markets: Markets) -> pl.DataFrame:
+def _words(database: Database, partition: str, market_ids: pl.Series) -> pl.DataFrame:
     """The words (``_WORDS``) of the markets by ``market_id``, with the keys and names of their outcome sets.
 
     Raises ``Differs`` when the partition holds rows of a market that is not there.
@@ -184,7 +198,7 @@ def _words(database: Database, partition: str, markets: Markets) -> pl.DataFrame
                listing.home_team, listing.away_team, coalesce(listing.kickoff, event.kickoff) AS kickoff,
                type.betpawa_market_id, label.name AS betpawa_market_name, market.line::text AS line,
                source.source_market_id, source.source_specifier, market.outcome_set_id
-        FROM (SELECT DISTINCT market_id FROM {partition} WHERE market_id BETWEEN {first} AND {last}) AS row
+        FROM unnest({ids}::int[]) AS row (market_id)
         LEFT JOIN markets AS market ON market.id = row.market_id
         LEFT JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id
         LEFT JOIN events AS event ON event.id = listing.event_id
@@ -194,8 +208,7 @@ def _words(database: Database, partition: str, markets: Markets) -> pl.DataFrame
         LEFT JOIN market_sources AS source ON source.id = market.source_id
         """
     )
-    bounds = {"first": sql.Literal(markets.first), "last": sql.Literal(markets.last)}
-    words = database.read_frame(query.format(partition=sql.Identifier(partition), **bounds))
+    words = database.read_frame(query.format(ids=integers(market_ids)))
     if lost := words["market_id"].null_count():
         raise Differs(f"{partition} has rows of {lost} markets that the table markets lacks: their words are lost")
     query = sql.SQL("SELECT id AS outcome_set_id, keys, names FROM outcome_sets WHERE id = ANY ({})")

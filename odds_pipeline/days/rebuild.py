@@ -237,9 +237,7 @@ def _folds(
                 mine = steps.filter(pl.col("market_id") % parts == part)
                 mine.write_ipc(Path(spool) / f"{part}-{number:06}.arrow")
         for part in range(parts):
-            stored = read_history(
-                reading, is_of_day, sql.SQL("market_id % {} = {}").format(sql.Literal(parts), sql.Literal(part))
-            )
+            stored = read_history(reading, is_of_day).filter(pl.col("market_id") % parts == part)
             files = sorted(Path(spool).glob(f"{part}-*.arrow"))
             steps = pl.concat([pl.DataFrame(schema=dict(STEPS)), *(pl.read_ipc(file) for file in files)])
             ids = pl.concat([steps["market_id"], stored["market_id"]]).unique()
