@@ -13,16 +13,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+import polars as pl
 import psycopg
 
 from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, label_ids, market_type_ids, outcome_set_ids
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.history import difference, read_history, rewrite_history
 from odds_pipeline.database.locks import take_writer_lock
-from odds_pipeline.database.partitions import ensure_partitions, list_partitions
+from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.markets.mapper import Mapper, Target
 from odds_pipeline.markets.remap import Move, moves
-from odds_pipeline.odds.replay import fingerprint_of
+from odds_pipeline.odds.replay import HISTORY_ROWS, fingerprint_of
 from odds_pipeline.odds.timeline import Moment, joined, packed, part_of, read
 
 _UNKNOWN_LABEL = 0
@@ -89,10 +91,9 @@ def remap(database: Database, mapper: Mapper, *, now: datetime) -> Remapped:
                 moved += len(free)
             else:
                 taken |= {listing_id for _, listing_id in free}
-            for market_id, listing_id in group.markets:
-                if listing_id in taken:
-                    _rewrite(connection, group, found, market_id, listing_id)
-                    rewritten += 1
+            to_rewrite = [market for market in group.markets if market[1] in taken]
+            _rewrite(connection, group, found, to_rewrite)
+            rewritten += len(to_rewrite)
         connection.execute(
             "UPDATE pipeline_settings SET catalogue_version = %s, updated_at = %s", [mapper.version, now]
         )
@@ -190,10 +191,32 @@ def _move_in_place(connection: psycopg.Connection, group: _Group, move: Move, ma
 
 
 def _rewrite(
-    connection: psycopg.Connection, group: _Group, found: Sequence[Move], market_id: int, listing_id: int
+    connection: psycopg.Connection, group: _Group, found: Sequence[Move], markets: Sequence[tuple[int, int]]
 ) -> None:
-    """Split the market's timeline over the moves' places, each part before what is there already."""
+    """Split the timelines of markets, each of another listing, over the moves' places."""
+    left: list[int] = []
+    differences: list[pl.DataFrame] = []
+    for market_id, listing_id in markets:
+        difference_of, stays = _rewritten(connection, group, found, market_id, listing_id)
+        differences += difference_of
+        if not stays:
+            differences.append(_history_to(connection, market_id, []))
+            left.append(market_id)
+    if differences:
+        rewrite_history(connection, pl.concat(differences))
+    connection.execute("DELETE FROM current_odds WHERE market_id = ANY (%s)", [left])
+    connection.execute("DELETE FROM markets WHERE id = ANY (%s)", [left])
+
+
+def _rewritten(
+    connection: psycopg.Connection, group: _Group, found: Sequence[Move], market_id: int, listing_id: int
+) -> tuple[list[pl.DataFrame], bool]:
+    """Split the market's timeline over the moves' places, each part before what is there already.
+
+    Returns what must become of history, and whether something of the market stays where it is.
+    """
     timeline = _timeline(connection, market_id, group.outcome_set)
+    differences: list[pl.DataFrame] = []
     stays = False
     for move in found:
         part = part_of(timeline, {old: new for old, (new, _) in move.outcomes.items()})
@@ -201,10 +224,10 @@ def _rewrite(
         place = _market_at(connection, move.target, listing_id)
         if place is None:
             place = _copy_market(connection, group, move.target, market_id)
-            _store(connection, place, part, names, last_seen_of=market_id)
+            differences.append(_store(connection, place, part, names, last_seen_of=market_id))
         elif place == market_id:
             stays = True
-            _store(connection, market_id, part, names, last_seen_of=market_id)
+            differences.append(_store(connection, market_id, part, names, last_seen_of=market_id))
         else:
             present = _outcome_set(connection, place)
             there = dict(zip(present.keys, present.names, strict=True))
@@ -212,12 +235,10 @@ def _rewrite(
             held = {partition.first_day for partition in list_partitions(connection)}
             part = [moment for moment in part if moment.captured_at.date() in held]
             older = joined(part, _timeline(connection, place, present))
-            _store(connection, place, older, there | {key: names[key] for key in names if key not in there})
+            all_names = there | {key: names[key] for key in names if key not in there}
+            differences.append(_store(connection, place, older, all_names))
         _remember(connection, place, market_id)
-    if not stays:
-        connection.execute("DELETE FROM odds_history WHERE market_id = %s", [market_id])
-        connection.execute("DELETE FROM current_odds WHERE market_id = %s", [market_id])
-        connection.execute("DELETE FROM markets WHERE id = %s", [market_id])
+    return differences, stays
 
 
 def _remember(connection: psycopg.Connection, market_id: int, former_id: int) -> None:
@@ -244,15 +265,21 @@ def _remember(connection: psycopg.Connection, market_id: int, former_id: int) ->
 
 def _timeline(connection: psycopg.Connection, market_id: int, outcome_set: OutcomeSet) -> list[Moment]:
     """The market's history. Current is its last row, and the only one left when all its days are retired."""
-    rows = connection.execute(
-        """
-        SELECT captured_at, run_id, state FROM odds_history WHERE market_id = %(id)s
-        UNION SELECT captured_at, run_id, state FROM current_odds WHERE market_id = %(id)s
-        ORDER BY captured_at
-        """,
-        {"id": market_id},
+    current = connection.execute(
+        "SELECT captured_at, run_id, state FROM current_odds WHERE market_id = %s", [market_id]
+    ).fetchall()
+    stored = read_history(connection, market_ids=[market_id]).select("captured_at", "run_id", "state")
+    # By time: of an answer that several runs speak of, history has another run than current.
+    rows = {captured_at: (run_id, state) for captured_at, run_id, state in [*current, *stored.rows()]}
+    return [read(captured_at, run_id, state, outcome_set.keys) for captured_at, (run_id, state) in sorted(rows.items())]
+
+
+def _history_to(connection: psycopg.Connection, market_id: int, rows: Sequence[tuple[Moment, bytes]]) -> pl.DataFrame:
+    """What must happen (``DIFFERENCE``) so that these moments, with their states, are the market's history."""
+    wanted = [(market_id, moment.captured_at, moment.run_id, state) for moment, state in rows]
+    return difference(
+        read_history(connection, market_ids=[market_id]), pl.DataFrame(wanted, schema=HISTORY_ROWS, orient="row")
     )
-    return [read(captured_at, run_id, state, outcome_set.keys) for captured_at, run_id, state in rows]
 
 
 def _market_at(connection: psycopg.Connection, target: Target, listing_id: int) -> int | None:
@@ -309,26 +336,21 @@ def _store(
     names: Mapping[str, str],
     *,
     last_seen_of: int | None = None,
-) -> None:
-    """Make ``timeline`` the market's history and its end the market's current state, in a set of ``names``."""
+) -> pl.DataFrame:
+    """Make the end of ``timeline`` the market's current state, in a set of ``names``.
+
+    Returns what must happen (``DIFFERENCE``) so that all of it becomes the market's history.
+    """
     outcome_set = OutcomeSet(tuple(names), tuple(names.values()))
     set_id = outcome_set_ids(connection, [outcome_set])[outcome_set]
     connection.execute("UPDATE markets SET outcome_set_id = %s WHERE id = %s", [set_id, market_id])
-    connection.execute("DELETE FROM odds_history WHERE market_id = %s", [market_id])
     rows = [(moment, packed(moment, outcome_set.keys)) for moment in timeline]
     # The last change may lie in a day that was retired: it makes the day's partition again, and is what the state of
     # later days knows of the market (I8).
-    days = {moment.captured_at.date() for moment, _ in rows}
-    for day in sorted(days):
-        ensure_partitions(connection, day, day)
-    stale_states(connection, days)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO odds_history (captured_at, market_id, run_id, state) VALUES (%s, %s, %s, %s)",
-            [(moment.captured_at, market_id, moment.run_id, state) for moment, state in rows],
-        )
+    stale_states(connection, {moment.captured_at.date() for moment, _ in rows})
+    found = _history_to(connection, market_id, rows)
     if not rows:
-        return
+        return found
     last, state = rows[-1]
     connection.execute(
         """
@@ -349,6 +371,7 @@ def _store(
             "seen_by": last_seen_of,
         },
     )
+    return found
 
 
 def _label_id(connection: psycopg.Connection, group: _Group, target: Target) -> int:
