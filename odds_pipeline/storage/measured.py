@@ -139,6 +139,9 @@ class Table:
     """Tables of which rows are deleted with this one's (ON DELETE CASCADE), with their schemas unless ``public``."""
     skipped: str | None = None
     """Why rows were not looked at (a lock, a missing right); sizes are there all the same."""
+    changes: int | None = None
+    """Of history, whose rows are answers with all that they changed: changes of markets in all, by a sample; None: not
+    known, or the rows are something else."""
 
     @property
     def total_bytes(self) -> int:
@@ -149,6 +152,11 @@ class Table:
     def bytes_per_row(self) -> float | None:
         """All of the table's bytes for each row; None without rows."""
         return self.total_bytes / self.rows if self.rows else None
+
+    @property
+    def bytes_per_change(self) -> float | None:
+        """All of the table's bytes for each change that it holds; None where they are not known or none."""
+        return self.total_bytes / self.changes if self.changes else None
 
     def is_part_of(self, parent: Table) -> bool:
         """Whether it is a partition of that table."""
@@ -161,13 +169,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """How many rows of a table say what the row before them of the same market said already, by a sample of pairs."""
+    """How many states of a table say what the one before of the same market said already, by a sample of pairs.
+
+    A state is a row, or one of the changes that a row holds together.
+    """
 
     table: str
     pairs: int
     equal: int
     answers: int
-    """Pairs of consecutive answers (snapshots) that were compared; 0 where rows are not grouped by answers."""
+    """Pairs of consecutive answers (snapshots) that were compared; 0 where rows do not belong to answers."""
     equal_answers: int
     """Of these, how many changed nothing at all."""
     firsts: int = 0
@@ -287,7 +298,7 @@ class Turnover:
     observations: int
     """Markets seen, which whole snapshots would have stored, a row each."""
     history_rows: int
-    """Rows that were stored instead."""
+    """Changes that were stored instead, each a row of ``market_odds_history``."""
     first_sightings: int
     events: int
     """Different events asked for per cycle, the mean."""

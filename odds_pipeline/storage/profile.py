@@ -17,6 +17,7 @@ from odds_pipeline.storage.growth import growth_by_ages
 from odds_pipeline.storage.measured import DatabaseProfile, Part, StorageProfile, Table
 from odds_pipeline.storage.offered import events_a_day
 from odds_pipeline.storage.outcome_items import with_item_keys
+from odds_pipeline.storage.packed_rows import with_changes
 from odds_pipeline.storage.policies import kept
 from odds_pipeline.storage.relations import catalogued_relations, require_schema
 from odds_pipeline.storage.repeats import repeats
@@ -56,7 +57,7 @@ def profile_database(database: Database, *, name: str, now: datetime, schema: st
             events_a_day=events_a_day(connection, tables, now=now),
         )
         profile = with_readers(connection, replace(profile, repeats=repeats(connection, profile)))
-        profile = with_item_keys(connection, profile)
+        profile = with_changes(connection, with_item_keys(connection, profile))
     return replace(profile, seconds=time.monotonic() - started)
 
 

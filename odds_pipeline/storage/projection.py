@@ -64,13 +64,13 @@ def _rows_a_day(ages: Ages) -> float:
 
 
 def _against_snapshots(profile: StorageProfile, turnover: Turnover) -> AgainstSnapshots | None:
-    """Rows by the cycles' own numbers, a day; bytes are rows x what a row takes, ours as it is measured."""
+    """Rows by the cycles' own numbers, a day; ours are changes, and bytes are x what a change takes by measure."""
     if turnover.days <= 0 or not turnover.observations:
         return None
     history: Table | None = next(
         (table for database in profile.databases if (table := database.table(_HISTORY)) is not None), None
     )
-    row_bytes = (history.bytes_per_row if history else None) or 0.0
+    row_bytes = (history.bytes_per_change if history else None) or 0.0
     rows, snapshot_rows = turnover.history_rows / turnover.days, turnover.observations / turnover.days
     return AgainstSnapshots(
         rows_a_day=rows,

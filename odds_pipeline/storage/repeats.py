@@ -1,8 +1,8 @@
 """How many rows repeat what the row before them of the same market said: looked up for a few, evenly spread.
 
 Rows are found by indexes alone, and a table that lacks them is left out. Which tables hold states of markets is told by
-their columns: rows of whole answers (``snapshot_id``), rows that speak for themselves (``captured_at``), and packed
-states by ``market_id``.
+their columns: rows of whole answers (``snapshot_id``), rows that speak for themselves (``captured_at``), and answers
+with all that they changed (``changes``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from psycopg import sql
 
 from odds_pipeline.storage.measured import DatabaseProfile, Repeats, Table
 from odds_pipeline.storage.opportunities.shapes import Answers, States, states_of
+from odds_pipeline.storage.packed_rows import is_packed
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -23,9 +24,9 @@ ANSWERS = 96
 """Answers looked at, each with the one before it."""
 ROWS = 400
 """Rows looked at, of a table whose rows are no parts of answers."""
-MARKETS = 64
-"""Markets looked at, with so many of their last states:"""
-STATES = 20
+LISTINGS = 48
+"""Bookmakers' events looked at, with so many of their last answers that changed something:"""
+ANSWERS_OF_LISTING = 20
 SECONDS = 1.0
 """After so long no more are looked at."""
 
@@ -33,7 +34,6 @@ _BATCHES = 12
 _REACH = 50_000
 """How many answers back the one before is looked for; without one so near, an answer is its event's first."""
 _ROWS_OF_ANSWER = 5_000
-_PACKED = ("market_id", "captured_at", "state")
 
 
 def repeats(connection: Connection, profile: DatabaseProfile) -> tuple[Repeats, ...]:
@@ -59,8 +59,9 @@ def _counts(connection: Connection, profile: DatabaseProfile, table: Table) -> t
         return _of_answers(connection, profile, states, states.answers)
     if states is not None:
         return _of_rows(connection, profile, states)
-    if all(table.column(name) for name in _PACKED) and _is_indexed(profile, table, "market_id"):
-        return _sum(connection, _PACKED_STATES, "market_id", MARKETS, {"table": _name(table)}, {"states": STATES})
+    if is_packed(table) and _is_indexed(profile, table, "event_bookmaker_id"):
+        most = {"answers": ANSWERS_OF_LISTING}
+        return _sum(connection, _PACKED_STATES, "event_bookmaker_id", LISTINGS, {"table": _name(table)}, most)
     return ()
 
 
@@ -233,24 +234,28 @@ _SINGLE_STATES = sql.SQL("""
 """)
 
 _PACKED_STATES = sql.SQL("""
-    WITH markets AS MATERIALIZED (
-        SELECT DISTINCT this.market_id
+    WITH listings AS MATERIALIZED (
+        SELECT DISTINCT this.event_bookmaker_id
         FROM unnest(%(places)s::bigint[]) AS place
         CROSS JOIN LATERAL (
-            SELECT market_id FROM {table} WHERE market_id >= place ORDER BY market_id LIMIT 1
+            SELECT event_bookmaker_id FROM {table} WHERE event_bookmaker_id >= place
+            ORDER BY event_bookmaker_id LIMIT 1
         ) AS this
     ),
-    stated AS (
-        SELECT state, lag(state) OVER (PARTITION BY markets.market_id ORDER BY captured_at) AS earlier,
-               row_number() OVER (PARTITION BY markets.market_id ORDER BY captured_at) AS place,
-               count(*) OVER (PARTITION BY markets.market_id) AS rows
-        FROM markets
+    answers AS MATERIALIZED (
+        SELECT answer.captured_at, answer.changes, count(*) OVER (PARTITION BY listings.event_bookmaker_id) AS number
+        FROM listings
         CROSS JOIN LATERAL (
-            SELECT captured_at, state FROM {table} AS row WHERE row.market_id = markets.market_id
-            ORDER BY captured_at DESC LIMIT %(states)s
-        ) AS row
+            SELECT captured_at, changes FROM {table} AS row WHERE row.event_bookmaker_id = listings.event_bookmaker_id
+            ORDER BY captured_at DESC LIMIT %(answers)s
+        ) AS answer
+    ),
+    stated AS (
+        SELECT state, lag(state) OVER (PARTITION BY change.market_id ORDER BY captured_at) AS earlier,
+               answers.number < %(answers)s AS is_from_the_first
+        FROM answers CROSS JOIN LATERAL odds_changes(answers.changes) AS change
     )
     SELECT count(earlier), count(*) FILTER (WHERE state = earlier), 0, 0,
-           count(*) FILTER (WHERE place = 1 AND rows < %(states)s)
+           count(*) FILTER (WHERE earlier IS NULL AND is_from_the_first)
     FROM stated
 """)

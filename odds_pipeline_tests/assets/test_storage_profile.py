@@ -63,7 +63,7 @@ def test_a_profile_reports_on_both_databases_and_the_archive(pipeline: Pipeline)
         "| observations |",
     ):
         assert words in said["report"]
-    assert "| Rows of odds_history that say what the row before them said | 0 of" in said["report"]
+    assert "| Changes of odds_history that say what the change before them said | 0 of" in said["report"]
     assert "Rows of markets that say" not in said["report"], "a market's description is no state of it"
     assert said["sizes"].startswith("![Sizes of tables and archives](data:image/png;base64,")
     assert said["growth"].startswith("![Sizes of databases and archives at each sample](data:image/png;base64,")
@@ -73,13 +73,13 @@ def test_numbers_are_there_to_be_plotted(prepared: Pipeline):
     prepared.fill()
     said = metadata(profiled(prepared))
     ((odds_bytes,),) = prepared.rows("SELECT pg_database_size(current_database())")
-    ((rows,),) = prepared.rows("SELECT count(*) FROM odds_history")
+    ((changes,),) = prepared.rows("SELECT count(*) FROM odds_history_changes")
     ((archived,),) = prepared.rows("SELECT sum(bytes) FROM archive_files")
     assert said["odds_mb"] == pytest.approx(odds_bytes / 1e6, rel=0.05)
     assert said["archives_mb"] == pytest.approx(float(archived) / 1e6, abs=0.001)
     assert said["total_mb"] == pytest.approx(said["odds_mb"] + said["dagster_mb"] + said["archives_mb"], abs=0.01)
-    assert said["history_rows"] == rows
-    assert said["history_bytes_per_row"] > 20
+    assert said["history_changes"] == changes
+    assert said["history_bytes_per_change"] > 15
     assert said["open_alerts"] == 0
     assert "growth_mb_a_day" not in said, "nothing has grown yet"
 

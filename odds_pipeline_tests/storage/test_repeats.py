@@ -130,8 +130,11 @@ def test_our_own_history_does_not_repeat_and_would_be_found_out(database: Databa
     assert found(migrated_database)["odds_history"] == Repeats("odds_history", 2, 0, 0, 0, firsts=1)
     with database.connect() as connection, connection.transaction():
         connection.execute(
-            "INSERT INTO odds_history SELECT captured_at + interval '1 s', market_id, run_id, state FROM odds_history"
-            " ORDER BY captured_at DESC LIMIT 1"
+            """
+            INSERT INTO odds_history (captured_at, event_bookmaker_id, run_id, changes)
+            SELECT captured_at + interval '1 s', event_bookmaker_id, run_id, changes FROM odds_history
+            ORDER BY captured_at DESC LIMIT 1
+            """
         )
     assert found(migrated_database)["odds_history"].equal == 1
 

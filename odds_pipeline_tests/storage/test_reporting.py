@@ -68,9 +68,9 @@ def test_every_table_tells_size_share_rows_and_who_counted_them():
 
 def test_of_many_partitions_the_first_and_the_last_stand_there_and_the_others_are_counted():
     text = written(ours())
-    assert lines_with(text, "- odds_history_20260130", "37.1 MB")
-    assert lines_with(text, "- odds_history_20260213", "18.5 MB")
-    assert lines_with(text, "- 13 partitions between", "482 MB", "4,680,000")
+    assert lines_with(text, "- odds_history_20260130", "14.0 MB")
+    assert lines_with(text, "- odds_history_20260213", "7.00 MB")
+    assert lines_with(text, "- 13 partitions between", "182 MB", "1,300,000")
     assert not lines_with(text, "odds_history_20260206")
     told = [each["name"] for each in report_json(ours(), FULL, ())["databases"][0]["tables"]]
     assert sum(name.startswith("odds_history_") for name in told) == 15
@@ -119,13 +119,15 @@ def test_windows_growth_and_the_days_are_told():
 
 def test_what_changed_is_told_of_answers_and_of_markets():
     text = written(ours())
-    assert lines_with(text, "Answers that changed anything", "300,000 of 302,400: 99.2 %")
+    assert lines_with(text, "Answers that changed anything", "711,000 of 907,200: 78.4 %")
     assert lines_with(text, "Markets that changed", "2,562,000 of 50,400,000: 5.1 %")
     assert lines_with(text, "seen for the first time", "42,000")
-    assert lines_with(text, "Growth per event and day", "0.253 MB")
+    assert lines_with(text, "Changes that odds_history holds", "5,220,000: 3.6 to a row, 38.9 bytes each")
+    assert lines_with(text, "Changes of odds_history that say what the change before them said", "0 of 5,000: 0 %")
+    assert lines_with(text, "Growth per event and day", "0.100 MB")
     assert (
-        "366,000 rows a day were stored where whole snapshots would have taken 7,200,000: 94.9 % fewer, and 95.0 % "
-        "beside the 6,000 a day that are a market's first sighting."
+        "366,000 changes a day were stored where whole snapshots would have taken 7,200,000 rows: 94.9 % fewer, and "
+        "95.0 % beside the 6,000 a day that are a market's first sighting."
     ) in text
     earlier = written(first_generation())
     assert lines_with(earlier, "Rows of market_odds that say what the row before them said", "19,000 of 20,000: 95.0 %")

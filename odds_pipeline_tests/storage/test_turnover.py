@@ -55,7 +55,7 @@ def test_the_numbers_are_those_of_a_plain_count(database: Database) -> None:
         database,
         """
         SELECT count(*), count(DISTINCT market_id), count(DISTINCT (event_bookmaker_id, captured_at))
-        FROM odds_history JOIN markets ON markets.id = odds_history.market_id
+        FROM odds_history_changes
         """,
     )
     assert (found.history_rows, found.first_sightings, found.changed_answers) == (rows, firsts, changed)

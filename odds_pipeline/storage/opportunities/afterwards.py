@@ -77,6 +77,7 @@ def with_share(table: Table, share: float) -> Table:
     return replace(
         table,
         rows=part(table.rows),
+        changes=None if table.changes is None else part(table.changes),
         heap_bytes=part(table.heap_bytes),
         toast_bytes=part(table.toast_bytes),
         index_bytes=part(table.index_bytes),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Literal
 
 from odds_pipeline.storage.judged import AgainstSnapshots, Projection
 from odds_pipeline.storage.measured import WINDOWS, Ages, Growth, Repeats, StorageProfile, Table, Turnover
 from odds_pipeline.storage.opportunities.shapes import is_ours
 from odds_pipeline.storage.report.parts import Facts, Part, Section, Sentences, grid
-from odds_pipeline.storage.report.sizes import table_name
+from odds_pipeline.storage.report.sizes import label, table_name
 from odds_pipeline.storage.words import NOT_KNOWN, in_bytes, in_count, in_days, in_percent, in_rows
 
 _TABLES_SHOWN = 12
@@ -67,8 +68,11 @@ def change_section(profile: StorageProfile, projection: Projection) -> Section:
     if profile.turnover is not None:
         rows += _turnover_facts(profile.turnover)
     for database in profile.databases:
+        for table in database.own_tables:
+            rows += _packed_facts(table)
         for found in database.repeats:
-            rows += _repeat_facts(found) if found.pairs else ()
+            is_packed = any((t.schema, t.name) == (found.schema, found.table) and t.changes for t in database.tables)
+            rows += _repeat_facts(found, "change" if is_packed else "row") if found.pairs else ()
     rows.append(("Growth per event and day", _per_event(profile)))
     parts.append(Facts(tuple(rows)))
     if profile.turnover is None and not any(database.repeats for database in profile.databases):
@@ -122,14 +126,21 @@ def _turnover_facts(turnover: Turnover) -> Iterator[tuple[str, str]]:
 
 
 _FEWEST_PAIRS = 100
-"""Pairs of rows below which their share is no evidence."""
+"""Pairs below which their share is no evidence."""
 
 
-def _repeat_facts(found: Repeats) -> Iterator[tuple[str, str]]:
+def _packed_facts(table: Table) -> Iterator[tuple[str, str]]:
+    """Of rows that are answers with their changes."""
+    if table.changes and table.bytes_per_change is not None:
+        each = f"{table.changes / table.rows:,.1f} to a row, {table.bytes_per_change:,.1f} bytes each"
+        yield f"Changes that {label(table)} holds", f"{in_count(table.changes)}: {each}"
+
+
+def _repeat_facts(found: Repeats, what: Literal["row", "change"]) -> Iterator[tuple[str, str]]:
     name = found.table if found.schema == "public" else f"{found.schema}.{found.table}"
-    few = f", too few to tell: {in_count(found.firsts)} of the rows looked at have none before them"
+    few = f", too few to tell: {in_count(found.firsts)} of the {what}s looked at have none before them"
     yield (
-        f"Rows of {name} that say what the row before them said",
+        f"{what.capitalize()}s of {name} that say what the {what} before them said",
         f"{in_count(found.equal)} of {in_count(found.pairs)}{few}"
         if found.pairs < _FEWEST_PAIRS
         else _of(found.equal, found.pairs),
@@ -168,8 +179,8 @@ def _not_compared(profile: StorageProfile) -> str:
 
 def _against(against: AgainstSnapshots) -> str:
     return (
-        f"{in_count(against.rows_a_day)} rows a day were stored where whole snapshots would have taken "
-        f"{in_count(against.snapshot_rows_a_day)}: {in_percent(against.fewer_rows)} fewer, and "
+        f"{in_count(against.rows_a_day)} changes a day were stored where whole snapshots would have taken "
+        f"{in_count(against.snapshot_rows_a_day)} rows: {in_percent(against.fewer_rows)} fewer, and "
         f"{in_percent(against.fewer_rows_beside_first_sightings)} beside the "
         f"{in_count(against.first_sightings_a_day)} a day that are a market's first sighting. "
         f"{in_bytes(against.bytes_a_day)} a day against {in_bytes(against.snapshot_bytes_a_day)}, a snapshot's row "

@@ -37,7 +37,7 @@ def test_few_rows_with_one_before_them_are_no_evidence_of_repeats():
     odds = ours().databases[0]
     young = replace(odds, repeats=(Repeats("odds_history", 6, 0, 0, 0, firsts=58),))
     told = changed(replace(ours(), databases=(young,)))
-    assert "0 of 6, too few to tell: 58 of the rows looked at have none before them" in told
+    assert "0 of 6, too few to tell: 58 of the changes looked at have none before them" in told
     assert "0 of 5,000: " in changed(ours())
 
 
