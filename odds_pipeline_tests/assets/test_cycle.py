@@ -124,7 +124,7 @@ def test_history_reports_every_day_that_a_cycle_touched(pipeline: Pipeline):
         for event in result.get_asset_materialization_events()
         if event.asset_key == HISTORY
     }
-    ((appended,),) = pipeline.rows("SELECT count(*) FROM odds_history")
+    ((appended,),) = pipeline.rows("SELECT count(*) FROM odds_history_changes")
     assert appended
     assert days == {"2026-01-14": 0, "2026-01-15": appended}
 

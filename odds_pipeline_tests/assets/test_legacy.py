@@ -59,7 +59,9 @@ def test_one_day_is_imported_alone_and_again_without_effect(earlier: Pipeline) -
     assert result.success
     (event,) = result.get_asset_materialization_events()
     assert event.materialization.metadata["rows_added"].value == 0
-    days = earlier.rows("SELECT DISTINCT captured_at::date FROM odds_history WHERE NOT odds_is_unavailable(state)")
+    days = earlier.rows(
+        "SELECT DISTINCT captured_at::date FROM odds_history_changes WHERE NOT odds_is_unavailable(state)"
+    )
     assert days == [(date(2026, 2, 2),)]
 
 

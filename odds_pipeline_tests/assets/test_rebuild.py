@@ -24,7 +24,7 @@ def rebuild(pipeline: Pipeline, first: date, last: date):
 
 
 def history(pipeline: Pipeline):
-    return pipeline.rows("SELECT market_id, captured_at, run_id, state FROM odds_history ORDER BY 1, 2")
+    return pipeline.rows("SELECT market_id, captured_at, run_id, state FROM odds_history_changes ORDER BY 1, 2")
 
 
 def test_each_day_of_a_range_is_materialized_with_its_own_numbers(pipeline: Pipeline):
@@ -34,7 +34,8 @@ def test_each_day_of_a_range_is_materialized_with_its_own_numbers(pipeline: Pipe
     pipeline.advance(-A_DAY)
     today = pipeline.clock.now().date()
     before = history(pipeline)
-    lost = pipeline.rows(
+    lost = [change for change in before if change[1].date() == today - A_DAY]
+    pipeline.rows(
         "DELETE FROM odds_history WHERE (captured_at AT TIME ZONE 'UTC')::date = %s RETURNING 1", today - A_DAY
     )
     result = rebuild(pipeline, today - 2 * A_DAY, today)
@@ -45,7 +46,9 @@ def test_each_day_of_a_range_is_materialized_with_its_own_numbers(pipeline: Pipe
         for event in result.get_asset_materialization_events()
     }
     by_day = dict(
-        pipeline.rows("SELECT (captured_at AT TIME ZONE 'UTC')::date::text, count(*) FROM odds_history GROUP BY 1")
+        pipeline.rows(
+            "SELECT (captured_at AT TIME ZONE 'UTC')::date::text, count(*) FROM odds_history_changes GROUP BY 1"
+        )
     )
     assert {day: numbers["dagster/partition_row_count"] for day, numbers in told.items()} == by_day
     assert {day: (numbers["added"], numbers["removed"], numbers["replaced"]) for day, numbers in told.items()} == {

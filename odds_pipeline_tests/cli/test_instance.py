@@ -28,7 +28,7 @@ def settings(database: Database, server_directory: Path, monkeypatch: pytest.Mon
 def test_a_detach_left_half_done_is_finished_at_the_start(database: Database, settings: Settings):
     day = datetime(2026, 1, 14, 12, tzinfo=UTC)
     commit(database, Cycle(day, {}, [answer("betpawa", "e", day, {("1x2", None): {"1": "1.5"}})]))
-    before = query(database, "SELECT market_id, captured_at, state FROM odds_history")
+    before = query(database, "SELECT market_id, captured_at, state FROM odds_history_changes")
     with database.connect(autocommit=True) as connection, database.connect() as reader:
         reader.execute("SELECT FROM odds_history")
         connection.execute("SET statement_timeout = '300ms'")
@@ -40,7 +40,7 @@ def test_a_detach_left_half_done_is_finished_at_the_start(database: Database, se
     prepare(settings)
     with database.connect() as connection:
         assert not any(partition.is_detaching for partition in list_partitions(connection))
-    assert query(database, "SELECT market_id, captured_at, state FROM odds_history") == before
+    assert query(database, "SELECT market_id, captured_at, state FROM odds_history_changes") == before
 
 
 def test_the_days_from_today_or_an_earlier_one_on_have_partitions(database: Database, settings: Settings):

@@ -40,7 +40,7 @@ def test_days_are_listed_and_rebuilt(configured: Database) -> None:
     lines = {line.split("│")[1].strip(): line for line in listed.stdout.splitlines() if "│" in line}
     assert "yes" in lines[str(FIRST)]
     assert "nothing was ever written into it" in lines[str(TODAY)]
-    query(configured, "DELETE FROM odds_history WHERE market_id %% 2 = 0 RETURNING 1")
+    query(configured, "DELETE FROM odds_history WHERE event_bookmaker_id %% 2 = 0 RETURNING 1")
     done = invoke("--from", str(FIRST), "--to", str(LAST))
     assert done.exit_code == 0, done.output
     assert str(LAST) in done.stdout

@@ -96,7 +96,8 @@ def _twice(connection: psycopg.Connection) -> int:
     row = connection.execute(
         """
         SELECT count(*) FROM (
-            SELECT state, lag(state) OVER (PARTITION BY market_id ORDER BY captured_at) AS before FROM odds_history
+            SELECT state, lag(state) OVER (PARTITION BY market_id ORDER BY captured_at) AS before
+            FROM odds_history_changes
         ) AS steps WHERE state = before
         """
     ).fetchone()

@@ -49,7 +49,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 def history(up: Up) -> set[tuple[Any, ...]]:
-    return set(up.rows("SELECT market_id, captured_at, run_id, state FROM odds_history"))
+    return set(up.rows("SELECT market_id, captured_at, run_id, state FROM odds_history_changes"))
 
 
 def test_cycles_of_the_past_are_runs_of_their_own_days(up: Up):
@@ -121,7 +121,8 @@ def launched(up: Up) -> Launched:
     """Every row of the table of launches at once: a backfill goes on while a cycle does."""
     wait_for(lambda: up.rows("SELECT FROM scrape_runs WHERE completed_at IS NOT NULL AND trigger = 'scheduled'"))
     before = history(up)
-    lost = up.rows(f"DELETE FROM odds_history WHERE {DAY} = %s RETURNING 1", PAST[3])
+    lost = up.rows(f"SELECT FROM odds_history_changes WHERE {DAY} = %s", PAST[3])
+    up.rows(f"DELETE FROM odds_history WHERE {DAY} = %s RETURNING 1", PAST[3])
     rebuild = up.backfill_assets([HISTORY], REBUILT)
     cycles = up.backfill_job("odds_cycle", [NEVER[0], TODAY.isoformat()])
     without_source = up.backfill_assets([HISTORY], NEVER)
@@ -154,7 +155,7 @@ def test_a_range_of_days_is_rebuilt_in_one_run_while_a_cycle_goes_on(up: Up, lau
     after = history(up)
     assert launched.before <= after
     assert {captured_at.date() for _, captured_at, _, _ in after - launched.before} <= {TODAY}
-    rows = dict(up.rows(f"SELECT {DAY}, count(*) FROM odds_history GROUP BY 1"))
+    rows = dict(up.rows(f"SELECT {DAY}, count(*) FROM odds_history_changes GROUP BY 1"))
     assert {day: told[day]["dagster/partition_row_count"] for day in PAST[1:]} == {day: rows[day] for day in PAST[1:]}
 
 

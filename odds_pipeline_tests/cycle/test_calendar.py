@@ -78,7 +78,8 @@ def rows_by_day(pipeline: Pipeline, run_id: str) -> dict[str, int]:
     """Rows that a Dagster run left in history, by the name of their partition."""
     rows = pipeline.rows(
         """
-        SELECT history.tableoid::regclass::text, count(*) FROM odds_history AS history
+        SELECT history.tableoid::regclass::text, count(*)
+        FROM odds_history AS history CROSS JOIN odds_changes(history.changes)
         JOIN scrape_runs AS run ON run.id = history.run_id WHERE run.dagster_run_id = %s GROUP BY 1
         """,
         run_id,

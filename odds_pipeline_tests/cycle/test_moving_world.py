@@ -232,8 +232,7 @@ def changed_events(database: Database, run_id: int) -> list[tuple[str]]:
         database,
         """
         SELECT DISTINCT listing.external_event_id FROM odds_history AS history
-        JOIN markets AS market ON market.id = history.market_id
-        JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id WHERE history.run_id = %s
+        JOIN event_bookmakers AS listing ON listing.id = history.event_bookmaker_id WHERE history.run_id = %s
         """,
         [run_id],
     )
@@ -244,9 +243,8 @@ def history_rows(database: Database, run_id: int) -> dict[str, int]:
     rows = query(
         database,
         """
-        SELECT bookmaker.slug, count(*) FROM odds_history AS history
-        JOIN markets AS market ON market.id = history.market_id
-        JOIN event_bookmakers AS listing ON listing.id = market.event_bookmaker_id
+        SELECT bookmaker.slug, count(*) FROM odds_history_changes AS history
+        JOIN event_bookmakers AS listing ON listing.id = history.event_bookmaker_id
         JOIN bookmakers AS bookmaker ON bookmaker.id = listing.bookmaker_id
         WHERE history.run_id = %s GROUP BY 1
         """,

@@ -67,8 +67,8 @@ def history(database: Database, market: MarketId) -> list[HistoryRow]:
 
 
 def history_count(database: Database) -> int:
-    """How many rows history has."""
-    return query(database, "SELECT count(*) FROM odds_history")[0][0]
+    """How many changes history has."""
+    return query(database, "SELECT count(*) FROM odds_history_changes")[0][0]
 
 
 def errors(database: Database, run_id: int | None = None) -> list[tuple[Any, ...]]:

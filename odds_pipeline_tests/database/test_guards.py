@@ -125,16 +125,16 @@ def test_events_are_unique_by_sportradar_id_but_many_have_none(connection: psyco
         insert_event(connection, "68995116")
 
 
-def test_history_accepts_a_change_once(connection: psycopg.Connection) -> None:
+def test_history_accepts_the_changes_of_an_answer_once(connection: psycopg.Connection) -> None:
     """B-48: a repeated append is impossible by key."""
     connection.execute(
         "CREATE TABLE odds_history_20261120 PARTITION OF odds_history "
         "FOR VALUES FROM ('2026-11-20 00:00+00') TO ('2026-11-21 00:00+00')"
     )
-    row = {"captured_at": NOON, "market_id": 1, "run_id": 1, "state": b"\x00"}
-    insert(connection, "odds_history", returning="market_id", **row)
+    row = {"captured_at": NOON, "event_bookmaker_id": 1, "run_id": 1, "changes": b"\x00\x00"}
+    insert(connection, "odds_history", returning="run_id", **row)
     with pytest.raises(errors.UniqueViolation):
-        insert(connection, "odds_history", returning="market_id", **row)
+        insert(connection, "odds_history", returning="run_id", **row)
 
 
 def test_a_run_starts_pending_and_takes_no_unknown_status_or_trigger(connection: psycopg.Connection) -> None:

@@ -31,7 +31,7 @@ def connection(shared_migrated_database: str) -> Iterator[psycopg.Connection]:
 
 def partition_of(connection: psycopg.Connection, moment: datetime) -> str:
     row = connection.execute(
-        "INSERT INTO odds_history VALUES (%s, 1, 1, '\\x00') RETURNING tableoid::regclass::text", [moment]
+        "INSERT INTO odds_history VALUES (%s, 1, 1, '\\x0000') RETURNING tableoid::regclass::text", [moment]
     ).fetchone()
     assert row is not None
     return row[0]
@@ -106,7 +106,7 @@ def test_a_partition_has_the_keys_and_indexes_of_its_table(connection: psycopg.C
     ensure_partitions(connection, date(2026, 11, 20), date(2026, 11, 20))
     definitions = connection.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'odds_history_20261120'")
     assert {definition.split(" USING ")[1] for (definition,) in definitions} == {
-        "btree (market_id, captured_at)",
+        "btree (event_bookmaker_id, captured_at)",
         "brin (captured_at) WITH (autosummarize='on')",
     }
 

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from odds_pipeline.database.models import MarketOddsCurrent, MarketOddsHistory
 from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline_tests.database.by_hand import insert_changes
 from odds_pipeline_tests.database.rows import (
     NOON,
     insert,
@@ -153,7 +154,7 @@ def test_the_second_listing_of_a_match_is_left_out(connection: psycopg.Connectio
         listing = insert_listing(connection, event, "betpawa", str(place), is_primary=is_primary)
         market = insert_market(connection, listing, f"market {place}")
         insert_current(connection, market)
-        insert(connection, "odds_history", "run_id", captured_at=NOON, market_id=market, run_id=1, state=b"\x00")
+        insert_changes(connection, [(NOON, market, 1, b"\x00")])
     for view in ("market_odds_current", "market_odds_history"):
         seen = connection.execute(f"SELECT external_event_id FROM {view}".encode()).fetchall()
         assert seen == [("0",)], view
@@ -162,9 +163,8 @@ def test_the_second_listing_of_a_match_is_left_out(connection: psycopg.Connectio
 def test_history_shows_when_a_market_went_and_came_back(connection: psycopg.Connection, market: int) -> None:
     """B-08, B-11: availability is in the history."""
     ensure_partitions(connection, NOON.date(), NOON.date())
-    for minute, state in enumerate(("0000fa", "0200fa", "0000fb")):
-        values = {"captured_at": NOON + minute * MINUTE, "market_id": market, "run_id": minute}
-        insert(connection, "odds_history", "run_id", **values, state=bytes.fromhex(state))
+    states = [bytes.fromhex(state) for state in ("0000fa", "0200fa", "0000fb")]
+    insert_changes(connection, [(NOON + n * MINUTE, market, n, state) for n, state in enumerate(states)])
     seen = connection.execute(
         "SELECT run_id, unavailable_at, outcomes -> 0 ->> 'odds' FROM market_odds_history ORDER BY captured_at"
     ).fetchall()
@@ -177,7 +177,7 @@ def test_both_are_mapped_classes(migrated_database: str) -> None:
         market = insert_market(connection, insert_listing(connection, insert_event(connection), "betpawa", "1"))
         insert_current(connection, market)
         ensure_partitions(connection, NOON.date(), NOON.date())
-        insert(connection, "odds_history", "run_id", captured_at=NOON, market_id=market, run_id=1, state=b"\x00")
+        insert_changes(connection, [(NOON, market, 1, b"\x00")])
     with Session(create_engine(migrated_database, poolclass=NullPool)) as session:
         odds = session.scalars(select(MarketOddsCurrent).where(MarketOddsCurrent.line.is_(None))).one()
         change = session.scalars(select(MarketOddsHistory)).one()

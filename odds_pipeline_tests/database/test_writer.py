@@ -252,7 +252,7 @@ def test_the_record_is_what_the_run_says_of_itself(database: Database) -> None:
     assert (status, scraped, failed) == ("partial", 2, 1)
     assert (record.new, record.changed, record.unavailable, record.refused) == (2, 1, 1, 1)
     assert record.changed_answers == 2
-    written = query(database, "SELECT count(*) FROM odds_history WHERE run_id = %s", [run_id])
+    written = query(database, "SELECT count(*) FROM odds_history_changes WHERE run_id = %s", [run_id])
     assert written == [(record.inserted_history,)]
     assert record.days == (T0.date(),)
 

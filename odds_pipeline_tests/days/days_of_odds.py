@@ -90,7 +90,8 @@ class DaysOfOdds:
 def history_rows(database: Database) -> list[tuple[Any, ...]]:
     """Every row of ``odds_history``, by market and time."""
     return query(
-        database, "SELECT market_id, captured_at, run_id, state FROM odds_history ORDER BY market_id, captured_at"
+        database,
+        "SELECT market_id, captured_at, run_id, state FROM odds_history_changes ORDER BY market_id, captured_at",
     )
 
 

@@ -140,7 +140,7 @@ def history_rows(database: Database, *days: date) -> list[Row]:
     with database.connect() as connection:
         rows = connection.execute(
             """
-            SELECT market_id, captured_at, run_id, state FROM odds_history
+            SELECT market_id, captured_at, run_id, state FROM odds_history_changes
             WHERE %(all)s OR (captured_at AT TIME ZONE 'UTC')::date = ANY(%(days)s)
             ORDER BY market_id, captured_at
             """,

@@ -72,7 +72,7 @@ def delete_event(database: Database, event_id: int) -> None:
         listings = "SELECT id FROM event_bookmakers WHERE event_id = %(id)s"
         markets = f"SELECT id FROM markets WHERE event_bookmaker_id IN ({listings})"
         for statement in (
-            f"DELETE FROM odds_history WHERE market_id IN ({markets})",
+            f"DELETE FROM odds_history WHERE event_bookmaker_id IN ({listings})",
             f"DELETE FROM current_odds WHERE market_id IN ({markets})",
             f"DELETE FROM markets WHERE event_bookmaker_id IN ({listings})",
             "DELETE FROM event_bookmakers WHERE event_id = %(id)s",

@@ -26,20 +26,20 @@ def two_days(database: Database) -> None:
         ensure_partitions(connection, DAY, TOMORROW)
         for cycle in range(24):
             connection.execute(
-                "INSERT INTO odds_history (captured_at, market_id, run_id, state) "
-                "SELECT %s + (%s + day * 24) * interval '1 hour', market, 1, '\\x000064' "
-                "FROM generate_series(1, 3000) AS market, generate_series(0, 1) AS day",
+                "INSERT INTO odds_history (captured_at, event_bookmaker_id, run_id, changes) "
+                "SELECT %s + (%s + day * 24) * interval '1 hour', listing, 1, '\\x0001000000010003000064' "
+                "FROM generate_series(1, 3000) AS listing, generate_series(0, 1) AS day",
                 [DAY, cycle],
             )
 
 
 def test_days_that_are_over_are_packed_once_and_today_is_left_alone(database: Database) -> None:
-    rows = query(database, "SELECT * FROM odds_history ORDER BY market_id, captured_at")
+    rows = query(database, "SELECT * FROM odds_history ORDER BY event_bookmaker_id, captured_at")
     (packed,) = compact_days(database, before=TOMORROW)
     assert packed.day == DAY
     assert packed.after < 0.8 * packed.before
     assert packed.after / 72_000 < 30, "bytes of the key per row"
-    assert query(database, "SELECT * FROM odds_history ORDER BY market_id, captured_at") == rows
+    assert query(database, "SELECT * FROM odds_history ORDER BY event_bookmaker_id, captured_at") == rows
     assert compact_days(database, before=TOMORROW) == []
     attached = "SELECT count(*) FROM pg_index WHERE indrelid = 'odds_history_20261101'::regclass AND indisvalid"
     assert query(database, attached) == [(2,)]
@@ -87,7 +87,7 @@ def test_a_day_that_is_read_without_a_pause_is_left_for_the_next_run(
         reader.execute("SELECT count(*) FROM odds_history")
         assert compact_days(database, before=TOMORROW) == []
         with database.connect() as writer:
-            writer.execute("INSERT INTO odds_history VALUES (%s, 9999, 1, '\\x00')", [DAY])
+            writer.execute("INSERT INTO odds_history VALUES (%s, 9999, 1, '\\x0000')", [DAY])
     compact_days(database, before=TOMORROW)
     assert query(database, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
     assert query(database, BYTES_A_ROW)[0][0] < 30

@@ -13,6 +13,7 @@ from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.days.retention import retain
 from odds_pipeline.settings import Settings
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.by_hand import history_by_hand
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, DaysOfOdds
 from odds_pipeline_tests.days.live_days import current_rows
@@ -31,7 +32,7 @@ def test_a_market_whose_last_change_left_postgresql_is_repaired_from_the_archive
         database,
         """
         UPDATE current_odds SET state = '\\x0000fa', fingerprint = 0
-        WHERE market_id NOT IN (SELECT market_id FROM odds_history) RETURNING 1
+        WHERE market_id NOT IN (SELECT market_id FROM odds_history_changes) RETURNING 1
         """,
     )
     assert len(unmoved) > 3
@@ -50,9 +51,10 @@ def test_rows_before_the_retired_days_are_not_taken_for_the_last_ones(database: 
     earlier = FIRST_DAY - timedelta(days=9)
     with database.connect() as connection:
         ensure_partitions(connection, earlier, earlier)
-        connection.execute(
-            "INSERT INTO odds_history SELECT %s, market_id, run_id, '\\x0000fa' FROM current_odds", [midnight(earlier)]
-        )
+        with history_by_hand(connection):
+            connection.execute(
+                "INSERT INTO by_hand SELECT %s, market_id, run_id, '\\x0000fa' FROM current_odds", [midnight(earlier)]
+            )
         stale_states(connection, [earlier])
     assert rebuild_current_across(database, archive).repaired == 0
     assert current_rows(database) == current

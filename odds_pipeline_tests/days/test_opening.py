@@ -22,6 +22,7 @@ from odds_pipeline.days.retire import retire_day
 from odds_pipeline.odds.packed import OutcomeStatus, pack, unpack
 from odds_pipeline.odds.replay import HISTORY_ROWS, state_at
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.by_hand import insert_changes
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, history_rows
 
@@ -89,12 +90,9 @@ def test_states_are_made_anew_when_earlier_days_got_other_rows(lived: Lived) -> 
     LiveDays(lived.database, lived.archive, seed=4).commit(midnight(fourth) + timedelta(hours=23, minutes=59))
     assert [made.day for made in ensure_states(lived.database, lived.archive, fourth)] == [third, fourth]
     ended = midnight(second) + timedelta(hours=3)
-    query(
-        lived.database,
-        "INSERT INTO odds_history SELECT %s, market_id, 1, '\\x0200fa' FROM odds_history WHERE run_id = 1 RETURNING 1",
-        [ended],
-    )
     with lived.database.connect() as connection:
+        rows = connection.execute("SELECT market_id FROM odds_history_changes WHERE run_id = 1").fetchall()
+        insert_changes(connection, [(ended, market_id, 1, b"\x02\x00\xfa") for (market_id,) in rows])
         stale_states(connection, [second])
     for day in days_after(lived):
         assert opening_state(lived.database, lived.archive, day).equals(replayed(lived, day))
@@ -133,7 +131,7 @@ def test_the_state_after_retired_days_of_which_no_state_is_left_comes_from_their
     late = (7, midnight(third) - timedelta(seconds=1), 1, pack([(OutcomeStatus.ACTIVE, 4_440)]))
     with lived.database.connect() as connection:
         ensure_partitions(connection, second, second)
-        connection.execute("INSERT INTO odds_history VALUES (%s, %s, %s, %s)", [late[1], late[0], late[2], late[3]])
+        insert_changes(connection, [(late[1], late[0], late[2], late[3])])
     state = opening_state(lived.database, lived.archive, third).filter(pl.col("market_id") == 7)
     assert state["captured_at"].to_list() == [late[1]]
     assert unpack(state["state"][0]).outcomes[0] == (OutcomeStatus.ACTIVE, 4_440)

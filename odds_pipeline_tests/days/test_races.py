@@ -49,7 +49,7 @@ class Races:
         with self.database.connect() as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE")
-            row = connection.execute("SELECT count(*) FROM odds_history").fetchone()
+            row = connection.execute("SELECT count(*) FROM odds_history_changes").fetchone()
             assert row is not None
             return row[0] + sum(file.rows for file in named_files(connection, "history"))
 
@@ -130,7 +130,7 @@ class Races:
         twice = """
             SELECT count(*) FROM (
                 SELECT state = lag(state) OVER (PARTITION BY market_id ORDER BY captured_at) AS is_same
-                FROM odds_history
+                FROM odds_history_changes
             ) AS rows WHERE is_same
         """
         assert query(self.database, twice) == [(0,)]

@@ -16,6 +16,7 @@ from odds_pipeline.days.opening import make_states
 from odds_pipeline.days.read import ODDS_ROWS, TieredHistory, Wanted, history, state_at
 from odds_pipeline.odds.packed import pack
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.by_hand import insert_changes
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle
 from odds_pipeline_tests.database.reading import query
@@ -67,10 +68,7 @@ def write_late_rows(database: Database) -> list[Row]:
     commit(database, Cycle(at, {}, [answer("bet9ja", "9", at, {("1x2", None): {"1": "2.5"}})]))
     with database.connect() as connection:
         ensure_partitions(connection, FIRST_DAY, FIRST_DAY)
-        connection.execute(
-            "INSERT INTO odds_history (captured_at, market_id, run_id, state) VALUES (%s, %s, 1, %s)",
-            [at, market_id, pack([(0, 7_770), (1, 1_900)])],
-        )
+        insert_changes(connection, [(at, market_id, 1, pack([(0, 7_770), (1, 1_900)]))])
         stale_states(connection, [FIRST_DAY])
     return [row for row in shown_rows(database) if row["captured_at"] == at]
 

@@ -20,6 +20,7 @@ from odds_pipeline.days.refold import refold
 from odds_pipeline.days.sources import DayNotRebuildable, rebuildable_days
 from odds_pipeline.odds.packed import OutcomeStatus, pack
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.by_hand import history_by_hand, insert_changes
 from odds_pipeline_tests.database.cycles import running
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, current_rows, history_rows
@@ -87,20 +88,29 @@ def test_a_range_of_days_is_restored_whatever_happened_to_their_rows(lived: Live
     before = history_rows(lived.database)
     first, second, third, fourth = lived.days
     with lived.database.connect() as connection:
-        connection.execute("DELETE FROM odds_history WHERE captured_at < %s AND market_id %% 3 = 0", [midnight(second)])
-        for change in ("state = '\\x00ffff'", "run_id = (SELECT min(run_id) FROM odds_history_20261117)"):
-            connection.execute(f"UPDATE odds_history_20261117 SET {change} WHERE market_id % 2 = 0".encode())
+        with history_by_hand(connection):
+            for first_lost, end in ((first, second), (fourth, fourth + A_DAY)):
+                connection.execute(
+                    "DELETE FROM by_hand WHERE captured_at >= %s AND captured_at < %s AND market_id %% 3 = 0",
+                    [midnight(first_lost), midnight(end)],
+                )
+            connection.execute(
+                "UPDATE by_hand SET state = '\\x00ffff' WHERE captured_at >= %s AND captured_at < %s "
+                "AND market_id %% 2 = 0",
+                [midnight(second), midnight(third)],
+            )
+            connection.execute(
+                """
+                INSERT INTO by_hand SELECT captured_at + interval '1 second', market_id, run_id, '\\x0000fa'
+                FROM by_hand WHERE captured_at < %s AND market_id %% 7 = 0
+                """,
+                [midnight(second)],
+            )
         connection.execute(
-            """
-            INSERT INTO odds_history SELECT captured_at + interval '1 second', market_id, run_id, '\\x0000fa'
-            FROM odds_history WHERE captured_at < %s AND market_id %% 7 = 0
-            """,
-            [midnight(second)],
+            "UPDATE odds_history_20261117 SET run_id = (SELECT min(run_id) FROM odds_history_20261117) "
+            "WHERE event_bookmaker_id % 2 = 0"
         )
         connection.execute("DROP TABLE odds_history_20261118")
-        connection.execute(
-            "DELETE FROM odds_history WHERE captured_at >= %s AND market_id %% 3 = 0", [midnight(fourth)]
-        )
     damaged_last_day = history_rows(lived.database, fourth)
     done = rebuild_days(lived.database, lived.archive, first, third, now=lived.now)
     assert history_rows(lived.database, first, second, third) == [row for row in before if row[1] < midnight(fourth)]
@@ -126,8 +136,8 @@ def test_every_range_gives_the_same_rows_however_it_is_cut(lived: Lived, monkeyp
 def test_a_damaged_last_row_is_restored_in_current_too(lived: Lived) -> None:
     """I1: replaying history gives current, after a rebuild as before."""
     current = current_rows(lived.database)
-    with lived.database.connect() as connection:
-        for table in ("odds_history", "current_odds"):
+    with lived.database.connect() as connection, history_by_hand(connection):
+        for table in ("by_hand", "current_odds"):
             connection.execute(f"UPDATE {table} SET state = '\\x0000fa' WHERE market_id % 2 = 0".encode())
     rebuild_days(lived.database, lived.archive, lived.days[0], lived.days[-1], now=lived.now)
     assert current_rows(lived.database) == current
@@ -237,13 +247,9 @@ def imported(lived: Lived, day: date) -> int:
     with lived.database.connect() as connection:
         take_writer_lock(connection)
         ids = connection.execute(
-            """
-            INSERT INTO odds_history
-            SELECT DISTINCT %(at)s, market_id, %(run)s, %(state)s FROM odds_history WHERE captured_at < %(noon)s
-            RETURNING market_id
-            """,
-            {"at": midnight(day) + A_DAY / 24, "noon": midnight(day) + A_DAY / 2, "run": run_id, "state": state},
+            "SELECT DISTINCT market_id FROM odds_history_changes WHERE captured_at < %s", [midnight(day) + A_DAY / 2]
         ).fetchall()
+        insert_changes(connection, [(midnight(day) + A_DAY / 24, market_id, run_id, state) for (market_id,) in ids])
         connection.execute(
             """
             INSERT INTO imported_days (source, day, run_id, rows_read, changes, untrusted, refused, superseded,
@@ -269,7 +275,7 @@ def row_versions(database: Database) -> list[tuple[object, ...]]:
     return query(
         database,
         """
-        SELECT market_id, captured_at, xmin::text FROM odds_history
+        SELECT event_bookmaker_id, captured_at, xmin::text FROM odds_history
         UNION ALL SELECT market_id, captured_at, xmin::text FROM current_odds ORDER BY 1, 2, 3
         """,
     )

@@ -23,6 +23,7 @@ from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.days.rebuild import rebuild_days
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.attacks.rounds import wait_until
+from odds_pipeline_tests.database.by_hand import history_by_hand
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, current_rows, history_rows
 
@@ -54,9 +55,9 @@ def lived(postgres_server: EmbeddedServer, template: Lived) -> Iterator[Lived]:
 
 def lose_rows(database: Database) -> None:
     """Lose some rows, change some, the last of markets among them."""
-    with database.connect() as connection:
-        connection.execute("DELETE FROM odds_history WHERE market_id % 3 = 0")
-        for table in ("odds_history", "current_odds"):
+    with database.connect() as connection, history_by_hand(connection):
+        connection.execute("DELETE FROM by_hand WHERE market_id % 3 = 0")
+        for table in ("by_hand", "current_odds"):
             connection.execute(f"UPDATE {table} SET state = '\\x0000fa' WHERE market_id % 5 = 0".encode())
 
 

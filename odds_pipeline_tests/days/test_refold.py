@@ -19,6 +19,7 @@ from odds_pipeline.days.opening import ensure_states, opening_state
 from odds_pipeline.days.refold import refold
 from odds_pipeline.odds.packed import OutcomeStatus, pack, unpack
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.by_hand import history_by_hand, insert_changes
 from odds_pipeline_tests.days.live_days import Lived, LiveDays, Row, copied, current_rows, history_rows
 
 
@@ -86,7 +87,7 @@ def test_a_row_that_repeats_the_one_put_before_it_goes(lived: Lived) -> None:
     first_row = next(row for row in history_rows(lived.database) if row[1] >= midnight(lived.days[0]))
     older = first_row[1] - timedelta(seconds=1)
     with lived.database.connect() as connection:
-        connection.execute("INSERT INTO odds_history VALUES (%s, %s, 0, %s)", [older, first_row[0], first_row[3]])
+        insert_changes(connection, [(older, first_row[0], 0, first_row[3])])
     assert refolded(lived, 0) == [(0, 1, 0)]
     assert history_rows(lived.database)[0] == (first_row[0], older, 0, first_row[3])
 
@@ -98,13 +99,14 @@ def test_current_follows_when_the_last_row_changes(lived: Lived) -> None:
     suspended = pack([(OutcomeStatus.ACTIVE, 2_000), (OutcomeStatus.INACTIVE, 0)])
     older = pack([(OutcomeStatus.ACTIVE, 1_900), (OutcomeStatus.ACTIVE, 3_000)])
     with lived.database.connect() as connection:
-        connection.execute("DELETE FROM odds_history WHERE market_id = %s", [market_id])
+        with history_by_hand(connection):
+            connection.execute("DELETE FROM by_hand WHERE market_id = %s", [market_id])
         connection.execute(
             "UPDATE current_odds SET captured_at = %s, state = %s WHERE market_id = %s",
             [captured_at, suspended, market_id],
         )
-        for moment, state in ((captured_at, suspended), (captured_at - timedelta(seconds=1), older)):
-            connection.execute("INSERT INTO odds_history VALUES (%s, %s, 0, %s)", [moment, market_id, state])
+        before = captured_at - timedelta(seconds=1)
+        insert_changes(connection, [(captured_at, market_id, 0, suspended), (before, market_id, 0, older)])
     assert refolded(lived, 0) == [(0, 0, 1)]
     with lived.database.connect() as connection:
         row = connection.execute(
@@ -126,8 +128,8 @@ def insert_older_rows(lived: Lived, draw: random.Random) -> list[Row]:
             for number in range(draw.randint(1, 3)):
                 outcomes = [(OutcomeStatus.ACTIVE, draw.randint(101, 200) * 1_000 + number)]
                 row = (market_id, midnight(lived.days[0]) + timedelta(seconds=number), 0, pack(outcomes))
-                connection.execute("INSERT INTO odds_history VALUES (%s, %s, %s, %s)", [row[1], row[0], row[2], row[3]])
                 inserted.append(row)
+        insert_changes(connection, [(at, market_id, run_id, state) for market_id, at, run_id, state in inserted])
         connection.execute(
             "UPDATE archive_files SET stale_from = %s WHERE kind = 'state' AND first_day > %s",
             [lived.days[0], lived.days[0]],

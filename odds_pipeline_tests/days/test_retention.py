@@ -49,7 +49,7 @@ def run(database: Database, **options: Any) -> Retained:
 
 
 def counts(database: Database) -> dict[str, int]:
-    tables = (*DELETED, "odds_history", "markets")
+    tables = (*DELETED, "odds_history_changes", "markets")
     return {table: query(database, f"SELECT count(*) FROM {table}")[0][0] for table in tables}
 
 
@@ -88,7 +88,7 @@ def test_what_happens_is_what_the_preview_said(days: DaysOfOdds, database: Datab
         (day.day, day.rows, day.freed) for day in done.retired
     ]
     assert foreseen.tables == done.deleted
-    assert foreseen.rows == before["odds_history"] - after["odds_history"] > 0
+    assert foreseen.rows == before["odds_history_changes"] - after["odds_history_changes"] > 0
     assert {table: before[table] - after[table] for table in foreseen.tables} == foreseen.tables
     assert all(foreseen.tables[table] for table in ("events", "scrape_runs", "scrape_errors", "storage_samples"))
     assert foreseen.outlived == done.outlived

@@ -120,7 +120,7 @@ def test_untrusted_rows_are_marked_in_the_archive(
     with database.connect() as connection:
         connection.execute(
             "INSERT INTO untrusted_spans SELECT market_id, min(captured_at), max(captured_at), 'positions' "
-            "FROM odds_history GROUP BY market_id HAVING count(*) > 3 ORDER BY market_id LIMIT 1"
+            "FROM odds_history_changes GROUP BY market_id HAVING count(*) > 3 ORDER BY market_id LIMIT 1"
         )
     before = [row for row in shown_rows(database) if row["captured_at"].date() == FIRST_DAY]
     retired(keeper, database)
@@ -246,7 +246,7 @@ def test_readers_do_not_queue_behind_one_that_holds_on_and_find_every_row_once(
                 began = time.perf_counter()
                 reader.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE")
                 waits.append(time.perf_counter() - began)
-                row = reader.execute("SELECT count(*) FROM odds_history").fetchone()
+                row = reader.execute("SELECT count(*) FROM odds_history_changes").fetchone()
                 assert row is not None
                 counts.add(row[0] + sum(file.rows for file in named_files(reader, "history")))
                 reader.rollback()

@@ -139,9 +139,9 @@ def test_known_faults_are_marked_and_most_rows_are_not(imported: Import) -> None
 
 
 def test_importing_everything_again_changes_nothing(imported: Import) -> None:
-    before = query(imported.database, "SELECT * FROM odds_history ORDER BY 1, 2")
+    before = query(imported.database, "SELECT * FROM odds_history_changes ORDER BY 1, 2, 3")
     assert [(day.added, day.removed, day.replaced) for day in imported.again()] == [(0, 0, 0)] * len(imported.days)
-    assert query(imported.database, "SELECT * FROM odds_history ORDER BY 1, 2") == before
+    assert query(imported.database, "SELECT * FROM odds_history_changes ORDER BY 1, 2, 3") == before
     assert rebuild_current(imported.database).repaired == 0, "current is where history ends (I1)"
 
 

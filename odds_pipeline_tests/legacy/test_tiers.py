@@ -128,12 +128,12 @@ def test_rebuilding_a_day_keeps_what_was_imported_into_it(database: Database) ->
         commit(
             database, Cycle(moment, {}, [answer("betpawa", "1", moment, {("3743", None): {"1": price}}, kickoff=LATER)])
         )
-    before = query(database, "SELECT * FROM odds_history ORDER BY 1, 2")
+    before = query(database, "SELECT * FROM odds_history_changes ORDER BY 1, 2, 3")
     assert len(before) == 4
     (day,) = rebuild_days(database, archive_of(database), date(2026, 2, 5), date(2026, 2, 5), now=NOW)
     assert (day.added, day.removed, day.replaced) == (0, 0, 0)
     with database.connect() as connection:
         connection.execute("DELETE FROM odds_history WHERE captured_at >= %s", [at(5, 12)])
     rebuild_days(database, archive_of(database), date(2026, 2, 5), date(2026, 2, 5), now=NOW)
-    assert query(database, "SELECT * FROM odds_history ORDER BY 1, 2") == before
+    assert query(database, "SELECT * FROM odds_history_changes ORDER BY 1, 2, 3") == before
     assert rebuild_current(database).repaired == 0
