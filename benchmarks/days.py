@@ -164,7 +164,7 @@ def _asking(database: Database, day: date) -> Iterator[list[float]]:
         with psycopg.connect(database.libpq, autocommit=True) as connection:
             while not is_over.is_set():
                 began = time.perf_counter()
-                connection.execute("SELECT count(*) FROM odds_history WHERE market_id = 1").fetchone()
+                connection.execute("SELECT count(*) FROM market_odds_history WHERE market_id = 1").fetchone()
                 waits.append(time.perf_counter() - began)
                 time.sleep(0.002)
 

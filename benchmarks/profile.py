@@ -107,8 +107,11 @@ def _write(database: Database, is_over: threading.Event, seconds: list[float]) -
             among = [first, first + _CHANGED]
             connection.execute(
                 """
-                INSERT INTO odds_history (captured_at, market_id, run_id, state)
-                SELECT %s, market_id, run_id, state FROM current_odds WHERE market_id >= %s AND market_id < %s
+                INSERT INTO odds_history (captured_at, event_bookmaker_id, run_id, changes)
+                SELECT %s, event_bookmaker_id, max(run_id),
+                       odds_pack(array_agg(market_id), array_agg(state))
+                FROM current_odds JOIN markets ON markets.id = market_id
+                WHERE market_id >= %s AND market_id < %s GROUP BY event_bookmaker_id
                 """,
                 [NOW + number * timedelta(milliseconds=1), *among],
             )

@@ -54,14 +54,17 @@ def _say_size(source: OddsSource) -> None:
     with source.database.connect() as connection:
         row = connection.execute(
             """
-            SELECT (SELECT sum(reltuples) FROM pg_class WHERE relname ~ '^odds_history_[0-9]+$'),
-                   (SELECT count(*) FROM current_odds), pg_database_size(current_database())
+            SELECT count(*), sum(odds_count(changes)), (SELECT count(*) FROM current_odds),
+                   pg_database_size(current_database())
+            FROM odds_history
             """
         ).fetchone()
     assert row is not None
-    rows, markets, size = row
+    rows, changes, markets, size = row
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    say(f"{rows:,.0f} rows of {markets:,} markets, {size / 1e9:.1f} GB; load of the machine {load}\n")
+    say(
+        f"{changes:,} changes of {markets:,} markets in {rows:,} rows, {size / 1e9:.1f} GB; load of the machine {load}\n"
+    )
 
 
 def _say_in_python(source: OddsSource, question: Question) -> None:

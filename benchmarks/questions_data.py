@@ -23,6 +23,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import HISTORY, Partition, attach_again, ensure_partitions
 from odds_pipeline.days.compact import compact_days
 from odds_pipeline.days.opening import ensure_states
+from odds_pipeline.odds.packs import packs_of
 from odds_pipeline.settings import Settings
 
 from .measure import say, timed
@@ -69,7 +70,7 @@ def _fill(source: OddsSource) -> None:
         write_offer(connection, walks)
     for number in range(DAYS + 1):
         rows = walks.day(number)
-        _write_day(source.database, number, rows)
+        _write_day(source.database, number, _packed(rows, walks))
         changes.append(rows.group_by("run_id").agg(changes=pl.len()))
         watched.append(rows.filter(is_watched()))
     with source.database.connect() as connection, connection.transaction():
@@ -88,6 +89,13 @@ def _fill(source: OddsSource) -> None:
         connection.execute("CHECKPOINT")
 
 
+def _packed(rows: pl.DataFrame, walks: Walks) -> pl.DataFrame:
+    """A row for each answer, by time."""
+    listings = walks.markets.select("market_id", event_bookmaker_id="listing_id")
+    changes = rows.join(listings, on="market_id").with_columns(pl.col("state").str.slice(2).str.decode("hex"))
+    return packs_of(changes).sort("captured_at", "event_bookmaker_id")
+
+
 def _write_day(database: Database, number: int, rows: pl.DataFrame) -> None:
     day = FIRST_DAY + timedelta(days=number)
     with database.connect() as connection, connection.transaction():
@@ -98,5 +106,5 @@ def _write_day(database: Database, number: int, rows: pl.DataFrame) -> None:
         name = HISTORY.partition_name(day)
         make = sql.SQL("CREATE TABLE {} (LIKE odds_history INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
         connection.execute(make.format(sql.Identifier(name)))
-        copy_rows(connection, name, rows.select("captured_at", "market_id", "run_id", "state"))
+        copy_rows(connection, name, rows)
         attach_again(connection, Partition(name, day, day + timedelta(days=1), is_detaching=False))
