@@ -1,0 +1,157 @@
+"""History by answer: the SQL functions, what the writer puts into a pack, and what repairs make of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from odds_pipeline.database.engine import Database
+from odds_pipeline.database.history import (
+    append_changes,
+    apply_sent,
+    ask_last_rows,
+    difference,
+    read_history,
+    rewrite_history,
+    send,
+)
+from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.odds.packs import CHANGES, packs_of
+from odds_pipeline_tests.database.cycles import answer, commit
+from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
+from odds_pipeline_tests.database.reading import errors, last_run, query
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+RESULT: MarketKey = ("3743", None)
+BOTH: MarketKey = ("3795", None)
+GOALS: MarketKey = ("5000", None)
+HOME = {"1": "2.5", "X": "3.2", "2": "2.9"}
+OTHER = {"1": "2.4", "X": "3.3", "2": "3"}
+
+
+def moment(number: int) -> datetime:
+    return T0 + number * timedelta(minutes=5)
+
+
+def packs(database: Database) -> list[tuple[datetime, int, int]]:
+    """Time, number of changes and run of every pack."""
+    return query(
+        database, "SELECT captured_at, odds_count(changes), run_id FROM odds_history ORDER BY captured_at, run_id"
+    )
+
+
+@pytest.fixture(scope="module")
+def connection(shared_migrated_database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(shared_migrated_database, autocommit=True) as connection:
+        yield connection
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.integers(1, 2**31 - 1), st.binary(min_size=1, max_size=70), min_size=1, max_size=150))
+def test_sql_packs_and_reads_the_same_bytes(connection: psycopg.Connection, states: dict[int, bytes]) -> None:
+    rows = [(1, market_id, T0, 1, state) for market_id, state in sorted(states.items())]
+    (changes,) = packs_of(pl.DataFrame(rows, schema=dict(CHANGES), orient="row"))["changes"]
+    packed = connection.execute(
+        "SELECT odds_pack(%s::int[], %s::bytea[])", [list(states), list(states.values())]
+    ).fetchone()
+    assert packed == (changes,)
+    found = connection.execute(
+        "SELECT market_id, state, odds_count(%(pack)s) FROM odds_changes(%(pack)s)", {"pack": changes}
+    ).fetchall()
+    assert found == [(market_id, state, len(states)) for _, market_id, _, _, state in rows]
+
+
+def test_an_answers_new_changed_and_gone_markets_are_one_pack(database: Database) -> None:
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, BOTH: HOME})]))
+    second = {RESULT: OTHER, GOALS: HOME}
+    record = commit(database, Cycle(moment(1), {}, [answer("betpawa", "e", moment(1), second)]))
+    assert (record.new, record.changed, record.unavailable, record.inserted_history) == (1, 1, 1, 3)
+    (first_run, second_run) = [run_id for (run_id,) in query(database, "SELECT id FROM scrape_runs ORDER BY id")]
+    assert packs(database) == [(moment(0), 2, first_run), (moment(1), 3, second_run)]
+    assert query(database, "SELECT count(*), count(unavailable_at) FROM market_odds_history") == [(5, 1)]
+
+
+def test_an_answer_that_no_pack_can_hold_is_set_aside_whole(database: Database) -> None:
+    """R11: never torn, and the rest commits."""
+    too_many = {str(number): "2.5" for number in range(16_400)}
+    cycle = Cycle(
+        moment(0),
+        {},
+        [
+            answer("betpawa", "e", moment(0), {RESULT: HOME, GOALS: too_many}),
+            answer("betpawa", "f", moment(0), {RESULT: HOME}),
+        ],
+    )
+    record = commit(database, cycle)
+    assert (record.set_aside, record.new, record.inserted_history) == (1, 1, 1)
+    assert [(slug, event) for slug, event, *_ in errors(database, last_run(database)[0])] == [("betpawa", "e")]
+    assert [(at, count) for at, count, _ in packs(database)] == [(moment(0), 1)]
+    assert query(database, "SELECT count(*) FROM current_odds") == [(1,)]
+
+
+def test_an_answer_cannot_be_appended_twice(database: Database) -> None:
+    rows = pl.DataFrame([(1, 5, T0, 1, b"\x00")], schema=dict(CHANGES), orient="row")
+    with database.connect() as connection:
+        ensure_partitions(connection, T0.date(), T0.date())
+        append_changes(connection, rows)
+        with pytest.raises(psycopg.errors.UniqueViolation), connection.transaction():
+            append_changes(connection, rows.with_columns(market_id=pl.lit(6, pl.Int32), run_id=pl.lit(2, pl.Int32)))
+
+
+def test_of_rows_of_several_runs_the_latest_counts_and_what_they_should_be_is_no_difference(
+    database: Database,
+) -> None:
+    """Rows of imports and repairs may meet an answer's at one moment."""
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, BOTH: HOME})]))
+    with database.connect() as connection:
+        stored = read_history(connection).sort("market_id")
+    later = stored.with_columns(run_id=pl.Series([stored["run_id"][0], 900], dtype=pl.Int32))
+    for attempt in range(2):
+        with database.connect() as connection, connection.transaction():
+            take_writer_lock(connection)
+            send(connection, difference(read_history(connection), later))
+            assert [changed[1:] for changed in apply_sent(connection)] == ([(0, 0, 1)] if attempt == 0 else [])
+        assert packs(database) == [(moment(0), 2, 900)]
+    with database.connect() as connection, connection.transaction():
+        take_writer_lock(connection)
+        send(connection, difference(read_history(connection), stored))
+        assert [changed[1:] for changed in apply_sent(connection)] == [(0, 0, 2)]
+    assert packs(database) == [(moment(0), 2, stored["run_id"][0])]
+
+
+def test_rows_are_put_into_packs_and_taken_out_of_them(database: Database) -> None:
+    offers = {RESULT: HOME, BOTH: HOME, GOALS: HOME}
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), offers)]))
+    with database.connect() as connection, connection.transaction():
+        before = read_history(connection).sort("market_id")
+        one, two, three = before.iter_slices(1)
+        rewrite_history(connection, difference(before, pl.concat([one, three])))
+        assert read_history(connection).sort("market_id").equals(pl.concat([one, three]))
+        other = two.with_columns(captured_at=pl.col("captured_at").dt.offset_by("1d"))
+        rewrite_history(connection, difference(read_history(connection), pl.concat([before, other])))
+        assert read_history(connection).sort("captured_at", "market_id").equals(pl.concat([before, other]))
+        rewrite_history(connection, difference(read_history(connection), before.clear()))
+        assert connection.execute("SELECT count(*) FROM odds_history").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("in_server", [False, True])
+def test_the_last_rows_are_found_wherever_they_lie(database: Database, in_server: bool) -> None:
+    prices = [{RESULT: HOME, BOTH: HOME}, {RESULT: OTHER, BOTH: HOME}, {RESULT: OTHER, BOTH: OTHER}]
+    for day, offer in enumerate(prices):
+        at = T0 + timedelta(days=day)
+        commit(database, Cycle(at, {}, [answer(slug, "e", at, offer) for slug in ("betpawa", "bet9ja")]))
+    with database.connect() as connection:
+        rows = read_history(connection).sort("market_id", "captured_at")
+        market_ids = rows["market_id"].unique().sort().to_list()
+        for days in range(4):
+            until = T0 + timedelta(days=days, seconds=-1)
+            found = ask_last_rows(connection, market_ids[1:], until, T0, in_server=in_server)()
+            known = rows.filter(pl.col("captured_at") <= until, pl.col("market_id").is_in(market_ids[1:]))
+            assert found.sort("market_id").equals(known.unique("market_id", keep="last", maintain_order=True))

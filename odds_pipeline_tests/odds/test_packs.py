@@ -1,0 +1,71 @@
+"""Packs: what goes in comes out, and the bytes are those of the layout."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odds_pipeline.odds.packs import CHANGES, LARGEST_NUMBER, PACKS, PackTooLarge, changes_counted, changes_in, packs_of
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def frame(*rows: tuple[Any, ...]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict(CHANGES), orient="row")
+
+
+def change(market_id: int, state: bytes = b"\x00\x00\xfa", *, listing: int = 7, minute: int = 0, run: int = 1) -> Any:
+    return listing, market_id, NOON + timedelta(minutes=minute), run, state
+
+
+KEYS = st.tuples(st.integers(0, 3), st.integers(1, 2**31 - 1), st.integers(0, 2))
+CHANGED = st.dictionaries(KEYS, st.binary(max_size=70), max_size=40)
+
+
+@given(CHANGED)
+def test_what_is_packed_is_unpacked(changed: dict[tuple[int, int, int], bytes]) -> None:
+    rows = frame(*(change(market, state, listing=at, minute=minute) for (at, market, minute), state in changed.items()))
+    packs = packs_of(rows)
+    assert packs.schema == pl.Schema(PACKS)
+    assert packs.height == rows.select("event_bookmaker_id", "captured_at").n_unique()
+    assert changes_in(packs).select(*CHANGES).equals(rows.sort("event_bookmaker_id", "captured_at", "market_id"))
+    assert packs.select(changes_counted(pl.col("changes")).sum()).item() == rows.height
+    part = packs.slice(1, 2)
+    assert changes_in(part).height == part.select(changes_counted(pl.col("changes")).sum()).item()
+
+
+def test_a_pack_is_the_number_the_markets_the_lengths_and_the_states() -> None:
+    (row,) = packs_of(frame(change(258, b"\x00\x00\xfa"), change(3, b"\x02"))).to_dicts()
+    assert row == {
+        "captured_at": NOON,
+        "event_bookmaker_id": 7,
+        "run_id": 1,
+        "changes": bytes.fromhex("0002 00000003 00000102 0001 0003 02 0000fa"),
+    }
+
+
+def test_of_several_runs_a_pack_has_the_latest() -> None:
+    assert packs_of(frame(change(1, run=4), change(2, run=9), change(3, run=2)))["run_id"].to_list() == [9]
+
+
+def test_the_columns_beside_the_changes_are_each_changes_own() -> None:
+    packs = packs_of(frame(change(1), change(2), change(1, minute=1))).select("changes", word=pl.Series(["a", "b"]))
+    assert changes_in(packs).select("word", "market_id").rows() == [("a", 1), ("a", 2), ("b", 1)]
+
+
+def test_more_changes_than_a_pack_can_count_are_refused() -> None:
+    most = [change(market) for market in range(1, LARGEST_NUMBER + 1)]
+    assert changes_in(packs_of(frame(*most))).height == LARGEST_NUMBER
+    with pytest.raises(PackTooLarge, match=r"bookmaker event 7 at 2026-11-20.*32,768 changes"):
+        packs_of(frame(*most, change(LARGEST_NUMBER + 1)))
+
+
+def test_a_state_longer_than_a_pack_can_say_is_refused() -> None:
+    assert changes_in(packs_of(frame(change(1, bytes(LARGEST_NUMBER)))))["state"][0] == bytes(LARGEST_NUMBER)
+    with pytest.raises(PackTooLarge, match="32,768 bytes"):
+        packs_of(frame(change(1, bytes(LARGEST_NUMBER + 1)), change(2, listing=8)))
