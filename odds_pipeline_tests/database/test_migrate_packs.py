@@ -91,12 +91,11 @@ def test_rows_of_one_answer_that_bear_several_runs_get_the_latest(filled: str) -
 
 def test_a_partition_that_is_half_detached_is_named_and_nothing_is_changed(filled: str) -> None:
     stored = rows(filled, ROWS)
-    with psycopg.connect(filled, autocommit=True) as connection:
-        with psycopg.connect(filled) as reader:
-            reader.execute("SELECT count(*) FROM odds_history").fetchone()
-            connection.execute("SET lock_timeout = '300ms'")
-            with pytest.raises(psycopg.errors.LockNotAvailable):
-                connection.execute("ALTER TABLE odds_history DETACH PARTITION odds_history_20261121 CONCURRENTLY")
+    with psycopg.connect(filled, autocommit=True) as connection, psycopg.connect(filled) as reader:
+        reader.execute("SELECT count(*) FROM odds_history").fetchone()
+        connection.execute("SET lock_timeout = '300ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute("ALTER TABLE odds_history DETACH PARTITION odds_history_20261121 CONCURRENTLY")
     with pytest.raises(MigrationFailed, match="odds_history_20261121 was detached half way"):
         migrate.upgrade(filled)
     assert migrate.current(filled) == BEFORE
