@@ -124,9 +124,12 @@ def end_markets(connection: psycopg.Connection, ends: pl.DataFrame, *, after: da
         """
         SELECT ended.market_id, ended.captured_at, ended.state
         FROM unnest(%s::int[], %s::timestamptz[], %s::bytea[]) AS ended (market_id, captured_at, state)
+        JOIN markets AS market ON market.id = ended.market_id
         CROSS JOIN LATERAL (
-            SELECT history.captured_at, history.state FROM odds_history AS history
-            WHERE history.market_id = ended.market_id AND history.captured_at <= ended.captured_at
+            SELECT history.captured_at, change.state
+            FROM odds_history AS history CROSS JOIN LATERAL odds_changes(history.changes) AS change
+            WHERE history.event_bookmaker_id = market.event_bookmaker_id AND history.captured_at <= ended.captured_at
+              AND position(int4send(market.id) IN history.changes) > 0 AND change.market_id = market.id
             ORDER BY history.captured_at DESC LIMIT 1
         ) AS before
         WHERE before.captured_at < ended.captured_at

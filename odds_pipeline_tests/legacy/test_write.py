@@ -219,6 +219,27 @@ def test_a_market_that_our_first_complete_answer_lacks_ends_there(database: Data
     ]  # fmt: skip
 
 
+def test_importing_again_leaves_our_first_answer_whole_though_an_import_ended_markets_in_it(database: Database) -> None:
+    """A pack has one run: the import's, once it has put the ends of its markets there."""
+    rows = [
+        change(at(3, 10), {"h": "2.0"}, market=TOTAL),
+        change(at(3, 10), {"h": "2.1"}, market=("5001", None)),
+        change(at(3, 10), {"1": "1.85"}),
+    ]
+    live(database, at(3, 12), {WINNER: {"1": "1.90"}, ("3795", None): {"1": "1.20"}})
+    imported(database, 3, *rows)
+    before = everything(database)
+    assert query(database, "SELECT odds_count(changes) FROM odds_history ORDER BY captured_at") == [(3,), (4,)]
+    again = imported(database, 3, *rows, now=NOW + timedelta(days=1))
+    assert (again.added, again.removed, again.replaced) == (0, 0, 0)
+    assert everything(database) == before
+    imported(database, 3, *rows, change(at(3, 11), {"h": "2.3"}, market=TOTAL), now=NOW + timedelta(days=2))
+    assert timeline(database) == [(at(3, 10), {"1": "1.85"}), (at(3, 12), {"1": "1.9"})]
+    assert timeline(database, ("betpawa", "1", "3795", None)) == [(at(3, 12), {"1": "1.2"})]
+    assert timeline(database, ("betpawa", "1", "5000", None))[1:] == [(at(3, 11), {"h": "2.3"}), (at(3, 12), None)]
+    assert rebuild_current(database).repaired == 0
+
+
 def test_an_event_that_only_the_earlier_system_knew_ends_at_its_kickoff(database: Database) -> None:
     imported(database, 3, change(at(3, 10), {"1": "1.85"}, kickoff=at(4, 20)))
     assert timeline(database) == [(at(3, 10), {"1": "1.85"}), (at(4, 20), None)]
