@@ -88,7 +88,7 @@ def test_history_of_a_market_reads_only_the_days_asked_for_by_key(many: psycopg.
     for node in history:
         assert node["Node Type"].startswith("Index"), node
         assert node["Index Name"].endswith("_pkey")
-        assert "market_id" in node["Index Cond"]
+        assert "event_bookmaker_id" in node["Index Cond"]
         assert "captured_at" in node["Index Cond"]
     (markets,) = [node for node in nodes if node.get("Relation Name") == "markets"]
     assert markets["Index Name"] == "uq_markets_event_bookmaker_id_market_type_id_line"
