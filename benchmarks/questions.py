@@ -62,9 +62,7 @@ def _say_size(source: OddsSource) -> None:
     assert row is not None
     rows, changes, markets, size = row
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    say(
-        f"{changes:,} changes of {markets:,} markets in {rows:,} rows, {size / 1e9:.1f} GB; load of the machine {load}\n"
-    )
+    say(f"{changes:,} changes of {markets:,} markets in {rows:,} rows, {size / 1e9:.1f} GB; machine's load {load}\n")
 
 
 def _say_in_python(source: OddsSource, question: Question) -> None:
