@@ -69,6 +69,10 @@ class Subject:
         """The market's id at each of these bookmakers."""
         return [market_id(self.event, slug, self.template) for slug in bookmakers]
 
+    def listing_ids(self, bookmakers: Sequence[str]) -> list[int]:
+        """The event's listing at each of these bookmakers."""
+        return [self.event * len(BOOKMAKERS) + BOOKMAKERS.index(slug) + 1 for slug in bookmakers]
+
     def all_market_ids(self) -> list[int]:
         """The ids of every market of the event."""
         return [
@@ -131,15 +135,13 @@ def _event_at(source: OddsSource, about: Subject) -> pl.DataFrame:
     return at(source, Scope(event_ids=[about.event_id]), about.moment).rows
 
 
-def _last_rows(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+def _packs_until(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
     return connection.execute(
         """
-        SELECT last.* FROM unnest(%s::int[]) AS wanted (market_id) CROSS JOIN LATERAL (
-            SELECT market_id, captured_at, run_id, state FROM odds_history
-            WHERE market_id = wanted.market_id AND captured_at <= %s ORDER BY captured_at DESC LIMIT 1
-        ) AS last
+        SELECT captured_at, run_id, changes FROM odds_history
+        WHERE event_bookmaker_id = ANY (%s) AND captured_at <= %s
         """,
-        [about.all_market_ids(), about.moment],
+        [about.listing_ids(BOOKMAKERS), about.moment],
     ).fetchall()
 
 
@@ -163,26 +165,30 @@ def _margins(source: OddsSource, about: Subject) -> pl.DataFrame:
     return margin_history(source, _choice(about, [about.bookmaker]), now=NOW).points
 
 
-def _rows(connection: psycopg.Connection, market_ids: list[int], since: datetime) -> Sequence[Any]:
+def _packs(connection: psycopg.Connection, about: Subject, bookmakers: Sequence[str], since: datetime) -> Sequence[Any]:
+    """Those that hold a change of the market."""
     return connection.execute(
         """
-        SELECT market_id, captured_at, run_id, state FROM odds_history
-        WHERE market_id = ANY (%s) AND captured_at >= %s AND captured_at < %s ORDER BY market_id, captured_at
+        SELECT history.captured_at, history.run_id, history.changes
+        FROM unnest(%s::int[], %s::int[]) AS wanted (listing_id, market_id)
+        JOIN odds_history AS history ON history.event_bookmaker_id = wanted.listing_id
+        WHERE history.captured_at >= %s AND history.captured_at < %s
+          AND position(int4send(wanted.market_id) IN history.changes) > 0
         """,
-        [market_ids, since, NOW],
+        [about.listing_ids(bookmakers), about.market_ids(bookmakers), since, NOW],
     ).fetchall()
 
 
-def _rows_of_one(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
-    return _rows(connection, about.market_ids([about.bookmaker]), _BEGINNING)
+def _packs_of_one(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return _packs(connection, about, [about.bookmaker], _BEGINNING)
 
 
-def _rows_since(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
-    return _rows(connection, about.market_ids([about.bookmaker]), SINCE)
+def _packs_since(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return _packs(connection, about, [about.bookmaker], SINCE)
 
 
-def _rows_of_all(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
-    return _rows(connection, about.market_ids(BOOKMAKERS), _BEGINNING)
+def _packs_of_all(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    return _packs(connection, about, BOOKMAKERS, _BEGINNING)
 
 
 def _everything_of_one(source: OddsSource, about: Subject) -> pl.DataFrame:
@@ -217,17 +223,17 @@ def _copied(connection: psycopg.Connection, bookmaker_id: int | None) -> Sequenc
 
 EVENT_LIST = Question("event list of 100", _event_list, _event_list_floor, aim=25)
 EVENT = Question("one event", _event, _event_floor)
-EVENT_AT = Question("one event at a moment", _event_at, _last_rows, aim=50)
-HISTORY = Question("history of a market", _history, _rows_of_one, aim=10)
+EVENT_AT = Question("one event at a moment", _event_at, _packs_until, aim=50)
+HISTORY = Question("history of a market", _history, _packs_of_one, aim=10)
 
 QUESTIONS = (
     EVENT_LIST,
     EVENT,
     EVENT_AT,
     HISTORY,
-    Question("its last seven days", _history_since, _rows_since, aim=10),
-    Question("history at three bookmakers", _history_of_all, _rows_of_all),
-    Question("margins of a market", _margins, _rows_of_one),
+    Question("its last seven days", _history_since, _packs_since, aim=10),
+    Question("history at three bookmakers", _history_of_all, _packs_of_all),
+    Question("margins of a market", _margins, _packs_of_one),
     Question("everything of a bookmaker at a moment", _everything_of_one, _current_of_one, aim=1_000, times=(40, 6)),
     Question("everything at a moment", _everything, _current_of_all, aim=3_000, times=(20, 6)),
 )
