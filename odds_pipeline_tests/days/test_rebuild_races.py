@@ -107,7 +107,7 @@ def waiting_for_the_writers_lock(database: Database) -> Iterator[Reached]:
 KILL_POINTS: dict[str, KillPoint] = {
     "before the archive's lock": waiting_for_the_archives_lock,
     "before the writer's lock": waiting_for_the_writers_lock,
-    "replacing": at_statement("TRIGGER gate BEFORE UPDATE ON odds_history"),
+    "removing": at_statement("TRIGGER gate BEFORE DELETE ON odds_history"),
     "adding": at_statement("TRIGGER gate BEFORE INSERT ON odds_history"),
     "current": at_statement("TRIGGER gate BEFORE INSERT OR UPDATE ON current_odds"),
     "states": at_statement("TRIGGER gate BEFORE UPDATE ON archive_files"),
