@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odds_pipeline.odds.packs import CHANGES, LARGEST_NUMBER, PACKS, PackTooLarge, changes_counted, changes_in, packs_of
@@ -27,6 +27,7 @@ KEYS = st.tuples(st.integers(0, 3), st.integers(1, 2**31 - 1), st.integers(0, 2)
 CHANGED = st.dictionaries(KEYS, st.binary(max_size=70), max_size=40)
 
 
+@settings(deadline=None)
 @given(CHANGED)
 def test_what_is_packed_is_unpacked(changed: dict[tuple[int, int, int], bytes]) -> None:
     rows = frame(*(change(market, state, listing=at, minute=minute) for (at, market, minute), state in changed.items()))
