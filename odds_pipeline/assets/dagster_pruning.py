@@ -47,11 +47,11 @@ _MEANINGS = {
 
 - **Grain**: one row per table of Dagster's database. **Key**: `table`.
 - **Policy**: of succeeded runs the step-by-step log and what steps printed go after `ODDS_DAGSTER_LOG_DAYS` (2), but
-  for the outline that a run's page is drawn from; what the log repeats of checks and outputs goes after an hour. Materializations, observations and evaluations of checks go after
-  `ODDS_DAGSTER_GRAPH_DAYS` (14); the newest of every asset or check and partition stays for ever, and so do partition
-  status and the latest state of everything. Failed and canceled runs are whole for `ODDS_DAGSTER_FAILED_DAYS` (30). A
-  run goes when nothing is left that refers to it, and it is not the newest of its job and partition. Unfinished runs
-  are never touched.
+  for the outline that a run's page is drawn from; what the log repeats of checks and outputs goes after an hour.
+  Materializations, observations and evaluations of checks go after `ODDS_DAGSTER_GRAPH_DAYS` (14); the newest of every
+  asset or check and partition stays for ever, and so do partition status and the latest state of everything. Failed and
+  canceled runs are whole for `ODDS_DAGSTER_FAILED_DAYS` (30). A run goes when nothing is left that refers to it, and it
+  is not the newest of its job and partition. Unfinished runs are never touched.
 - **Writes**: deletes rows and files, by kind of event, in transactions of milliseconds that wait for nobody; killed
   anywhere, the next pruning goes on. Vacuums the tables that it deleted much from, beside readers and writers.
 - **Refuses** a database whose tables it does not know, or in which this very run is not.
