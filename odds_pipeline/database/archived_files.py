@@ -94,6 +94,19 @@ def ask_files(
     return cursor.fetchall
 
 
+def ask_newest_state(connection: psycopg.Connection, last_day: date) -> Callable[[], NamedFile | None]:
+    """Ask for the newest archived state of the beginnings of days up to ``last_day`` that knows every row before it."""
+    cursor = connection.cursor(row_factory=class_row(NamedFile))
+    cursor.execute(
+        """
+        SELECT id, kind, path, first_day, last_day, run_id, rows, bytes, sha256, stale_from FROM archive_files
+        WHERE kind = 'state' AND stale_from IS NULL AND first_day <= %s ORDER BY first_day DESC, id DESC LIMIT 1
+        """,
+        [last_day],
+    )
+    return cursor.fetchone
+
+
 def forget_files(connection: psycopg.Connection, ids: Sequence[int]) -> None:
     """Let files no longer count; the sweep removes them."""
     connection.execute("DELETE FROM archive_files WHERE id = ANY(%s)", [list(ids)])

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from odds_pipeline.archive.states import read_state
 from odds_pipeline.archive.store import Archive, ArchiveDamaged
-from odds_pipeline.database.archived_files import NamedFile, ask_files, named_files
+from odds_pipeline.database.archived_files import ask_files, ask_newest_state
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.fetching import ask, integers
 from odds_pipeline.database.history import (
@@ -42,7 +42,7 @@ _KEY = ["market_id", "captured_at"]
 _SPANS = {"market_id": pl.Int32, "since": ODDS_ROWS["captured_at"], "until": ODDS_ROWS["captured_at"]}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MANY = 5_000
-"""Markets from which on the state at the day's beginning is read rather than each market's last row looked up."""
+"""Markets from which on their number decides how they are read."""
 
 
 _SHOWN_AT_ONCE = 100_000
@@ -181,24 +181,29 @@ def _state_at(
             _begin(connection)
             words_asked = ask_words(connection, wanted, after=after, first=first)
             files_asked = ask_files(connection, "history", date.min, moment.date())
-        words, files = words_asked(), files_asked()
+            newest_asked = ask_newest_state(connection, moment.date())
+        words, files, newest = words_asked(), files_asked(), newest_asked()
         last_id = words["market_id"][-1] if first is not None and words.height == first else None
         gone = gone_markets(connection, wanted, words, after=after, last_id=last_id)
         kept_since = max((file.last_day for file in files), default=date.min) + timedelta(days=1)
-        is_from_base = words.height > _MANY
-        base = _newest_state(connection, kept_since, moment.date()) if files or is_from_base else None
-        since = midnight(base.first_day) if base and is_from_base else _LONG_AGO
+        base = newest if newest is not None and newest.first_day >= kept_since else None
+        # Without one, everything that ever changed is looked through, the longer the more days there are.
+        since = midnight(base.first_day) if base else _LONG_AGO
         is_near = base is not None and moment.date() - base.first_day <= timedelta(days=1)
+        in_server = words.height > _MANY and not is_near
         with connection.pipeline():
             asked = ask_markets(connection, wanted, words, gone, last_id=last_id, with_archive=bool(files))
             spans_asked = _ask_untrusted_spans(connection, words)
-            last_asked = ask_last_rows(
-                connection, words["market_id"].to_list(), moment, since, in_server=is_from_base and not is_near
-            )
-            _end(connection)
-    markets, spans, last = asked(), spans_asked(), last_asked()
+            last_asked = ask_last_rows(connection, words["market_id"].to_list(), moment, since, in_server=in_server)
+            if not (base and files):
+                _end(connection)
+        markets, spans, last = asked(), spans_asked(), last_asked()
+        if base and markets.rewritten_ids:
+            # The archive tells their timelines anew, row by row; a state says only how one ended.
+            last_of_rewritten = ask_last_rows(connection, markets.rewritten_ids, moment, _LONG_AGO, in_server=True)()
+            last = _latest(pl.concat([last_of_rewritten, last]))
     unsettled = pl.Series("market_id", dtype=pl.Int32)
-    if files or is_from_base:
+    if files or base:
         settled = last.filter(pl.col("captured_at") >= midnight(kept_since)) if files else last
         unsettled = words.join(settled, on="market_id", how="anti")["market_id"]
         unsettled = unsettled.filter(~unsettled.is_in(markets.rewritten_ids))
@@ -227,13 +232,6 @@ def _begin(connection: psycopg.Connection) -> None:
 def _end(connection: psycopg.Connection) -> None:
     """The view ends in the pipeline of the last questions; a way to the server and back is most of a small one."""
     connection.execute("COMMIT", prepare=False)
-
-
-def _newest_state(connection: psycopg.Connection, first_day: date, last_day: date) -> NamedFile | None:
-    """The newest archived state of the days' beginnings that knows every row before it."""
-    states = named_files(connection, "state", first_day, last_day)
-    fresh = [state for state in states if state.stale_from is None]
-    return fresh[-1] if fresh else None
 
 
 def _ask_untrusted_spans(connection: psycopg.Connection, markets: pl.DataFrame) -> Callable[[], pl.DataFrame]:

@@ -108,15 +108,34 @@ def test_many_markets_are_read_from_the_state_at_the_days_beginning(shared: Shar
     assert_answers(shared.database, Oracle(shared.rows), seed=6)
 
 
-@pytest.mark.usefixtures("few_are_many")
-def test_many_markets_get_the_same_answers_while_all_days_are_kept(days: DaysOfOdds, database: Database) -> None:
+@pytest.mark.parametrize("many", [3, 5_000])
+def test_questions_get_the_same_answers_while_all_days_are_kept(
+    days: DaysOfOdds, database: Database, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
     """Without an archived state, with one of each day, and after late rows have made them stale."""
+    monkeypatch.setattr("odds_pipeline.days.read._MANY", many)
     before = shown_rows(database)
     assert_answers(database, Oracle(before), seed=8, number=8)
     make_states(database, archive_of(database), FIRST_DAY + timedelta(days=DAYS))
     assert_answers(database, Oracle(before), seed=9, number=12)
     oracle = Oracle(before + write_late_rows(database))
     assert_answers(database, oracle, seed=9, number=8)
+
+
+def test_an_event_at_a_moment_asks_history_from_the_newest_state_on(days: DaysOfOdds, database: Database) -> None:
+    """What it says of the days before, removed behind everybody's back, is missed only when no state is archived."""
+    archive, oracle = archive_of(database), Oracle(shown_rows(database))
+    make_states(database, archive, FIRST_DAY + timedelta(days=DAYS - 1))
+    newest = END - timedelta(days=1)
+    query(database, "DELETE FROM odds_history WHERE captured_at < %s RETURNING 1", [newest])
+    events = [Wanted(event_ids=[event_id]) for (event_id,) in query(database, "SELECT id FROM events")]
+    for wanted in events:
+        for moment in (newest, newest + timedelta(hours=1), newest + timedelta(hours=13), END + timedelta(days=9)):
+            expected = oracle.state_at(wanted, moment)
+            assert any(row["captured_at"] < newest - timedelta(days=1) for row in expected)
+            assert current_at(database, archive, wanted, moment).rows.to_dicts() == expected
+    query(database, "DELETE FROM archive_files RETURNING 1")
+    assert all(current_at(database, archive, wanted, newest).rows.is_empty() for wanted in events)
 
 
 def test_rows_have_one_schema_in_both_tiers_and_in_none(shared: Shared) -> None:
