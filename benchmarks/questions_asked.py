@@ -22,6 +22,7 @@ from odds_pipeline.analysis.margins import margin_history
 from odds_pipeline.analysis.moments import Scope, at
 from odds_pipeline.analysis.odds_history import MarketChoice, odds_history
 from odds_pipeline.analysis.source import OddsSource
+from odds_pipeline.database.history import midnight
 
 from .questions_history import NOW, cycle_at
 from .questions_offer import BOOKMAKERS, EVENTS, MARKETS_OF_EVENT, market_id, templates
@@ -135,13 +136,14 @@ def _event_at(source: OddsSource, about: Subject) -> pl.DataFrame:
     return at(source, Scope(event_ids=[about.event_id]), about.moment).rows
 
 
-def _packs_until(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+def _packs_of_day(connection: psycopg.Connection, about: Subject) -> Sequence[Any]:
+    """Those of the moment's day, up to it: what was before is in an archived state."""
     return connection.execute(
         """
         SELECT captured_at, run_id, changes FROM odds_history
-        WHERE event_bookmaker_id = ANY (%s) AND captured_at <= %s
+        WHERE event_bookmaker_id = ANY (%s) AND captured_at <= %s AND captured_at >= %s
         """,
-        [about.listing_ids(BOOKMAKERS), about.moment],
+        [about.listing_ids(BOOKMAKERS), about.moment, midnight(about.moment.date())],
     ).fetchall()
 
 
@@ -223,7 +225,7 @@ def _copied(connection: psycopg.Connection, bookmaker_id: int | None) -> Sequenc
 
 EVENT_LIST = Question("event list of 100", _event_list, _event_list_floor, aim=25)
 EVENT = Question("one event", _event, _event_floor)
-EVENT_AT = Question("one event at a moment", _event_at, _packs_until, aim=50)
+EVENT_AT = Question("one event at a moment", _event_at, _packs_of_day, aim=50)
 HISTORY = Question("history of a market", _history, _packs_of_one, aim=10)
 
 QUESTIONS = (
