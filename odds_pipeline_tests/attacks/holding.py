@@ -104,6 +104,11 @@ class _Held:
     def current_is_replayed_history(self) -> None:
         """I1, availability and fingerprints included: a wrong fingerprint would hide the next change."""
         last = replayed_at(self.replayed).select(_STATE)
+        # An event that is cleaned up takes its markets along; it was over.
+        cleaned_up = last.join(self.current, on="market_id", how="anti")
+        assert cleaned_up.filter(~_is_unavailable()).is_empty(), "what history says is on offer is not in current (I1)"
+        assert cleaned_up.is_empty() or self.first_day > date.min, "markets went before any day did"
+        last = last.join(cleaned_up, on="market_id", how="anti")
         assert last.join(self.current, on=_STATE, how="anti").is_empty(), "history says last what is not current (I1)"
         assert self.current.join(last, on=_STATE, how="anti").is_empty(), "current is not what history says last (I1)"
         gone_at = pl.when("is_unavailable").then("captured_at")
@@ -177,8 +182,7 @@ class _Held:
     def what_is_gone_was_proven_gone(self, connection: psycopg.Connection) -> None:
         """I3, in the newest run and in one that is drawn: the coverage that it archived proves each market gone."""
         coverage = {file.run_id: file for file in named_files(connection, "coverage")}
-        is_unavailable = pl.col("state").bin.slice(0, 1).is_in([bytes([UNAVAILABLE]), bytes([UNAVAILABLE | WIDE])])
-        rows = self.rows.filter(is_unavailable & pl.col("run_id").is_in(list(coverage)))
+        rows = self.rows.filter(_is_unavailable() & pl.col("run_id").is_in(list(coverage)))
         runs = rows["run_id"].unique().sort().to_list()
         for run in {*runs[-1:], *self.draw.sample(runs, min(1, len(runs)))}:
             self._assert_proven(connection, coverage[run], rows.filter(pl.col("run_id") == run))
@@ -206,6 +210,11 @@ class _Held:
     def _some(self, frame: pl.DataFrame) -> list[dict[str, Any]]:
         places = self.draw.sample(range(frame.height), min(_LOOKED_AT, frame.height))
         return frame[places].to_dicts()
+
+
+def _is_unavailable() -> pl.Expr:
+    """Whether a state is that of a market that is gone."""
+    return pl.col("state").bin.slice(0, 1).is_in([bytes([UNAVAILABLE]), bytes([UNAVAILABLE | WIDE])])
 
 
 def _first_day_held(database: Database) -> date:
