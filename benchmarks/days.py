@@ -124,7 +124,7 @@ def _rebuild(database: Database, archive: Archive, day: date, how: str) -> None:
 
 
 def _say_tiers(database: Database, archive: Archive, day: date) -> None:
-    """Bytes of a row in PostgreSQL, before and after its index is packed, and in the history archive."""
+    """Bytes of a row in PostgreSQL, before and after the day was put in order, and in the history archive."""
     ensure_states(database, archive, up_to=day + timedelta(days=1))
     with database.connect(autocommit=True) as connection:
         partition = next(each for each in list_partitions(connection) if each.first_day == day)

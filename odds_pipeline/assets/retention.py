@@ -33,8 +33,8 @@ _MEANINGS = {**COLUMN_MEANINGS, "is_unavailable": "Whether the market is not off
   `ODDS_ERROR_RETENTION_DAYS`, storage samples `ODDS_SAMPLE_RETENTION_DAYS`. Archived history is never deleted.
 - **Writes**: one file per day, read back and compared with PostgreSQL by count and content hash; only then one
   transaction names it and drops the partition. A day with which anything is amiss stays, and `days_kept` fails. Then
-  what is older than the policy is deleted, and days that are over get their index packed. Each run is a row of
-  `cleanup_runs`.
+  what is older than the policy is deleted, and days that are over are written anew in the order of their key.
+  Each run is a row of `cleanup_runs`.
 - **Before**: `odds-pipeline retention --preview` says what would go.
 """,
     metadata={"dagster/column_schema": frame_columns(HISTORY_SCHEMA, _MEANINGS)},
@@ -102,7 +102,7 @@ def _metadata(done: Retained, settings: Settings) -> Mapping[str, dg.MetadataVal
         "deleted": dg.MetadataValue.json(dict(done.deleted)),
         "archive_files_deleted": len(done.outlived.files) + len(done.orphans),
         "archive_bytes_deleted": done.outlived.bytes,
-        "index_bytes_packed": sum(day.before - day.after for day in done.compacted),
+        "bytes_compacted": sum(day.before - day.after for day in done.compacted),
         "detaches_finished": len(done.finished_detaches),
         "seconds": done.seconds,
         "cleanup_run": done.cleanup_run_id,

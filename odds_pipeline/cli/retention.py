@@ -75,7 +75,7 @@ def _done(done: Retained) -> dict[str, Any]:
     return _told(done.bounds, days, done.deleted, done.outlived, done.orphans) | {
         "kept": [{"day": day.day, "reason": day.reason} for day in done.kept],
         "finished_detaches": list(done.finished_detaches),
-        "packed_bytes": sum(day.before - day.after for day in done.compacted),
+        "compacted_bytes": sum(day.before - day.after for day in done.compacted),
         "seconds": done.seconds,
         "cleanup_run": done.cleanup_run_id,
     }

@@ -23,12 +23,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from odds_pipeline.database.models import Base, ViewBase
+from odds_pipeline.database.partitions import COPY_SUFFIX
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 _LOCK = 0x6F646473_0001  # "odds", then a number per use of an advisory lock
 _LOCK_TIMEOUT = "15s"
-_PARTITION = re.compile(r"^(odds_history_\d{8}|odds_snapshots_\d{6})$")
+_PARTITION = re.compile(rf"^(odds_history_\d{{8}}({COPY_SUFFIX})?|odds_snapshots_\d{{6}})$")
 _FUNCTIONS = frozenset(
     {"odds_is_unavailable", "odds_outcomes", "odds_changes", "odds_count", "odds_pack", "market_odds_require_snapshot"}
 )

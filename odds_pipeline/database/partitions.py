@@ -51,6 +51,9 @@ class PartitionedTable:
 HISTORY = PartitionedTable("odds_history", "day")
 SNAPSHOTS = PartitionedTable("odds_snapshots", "month")
 
+COPY_SUFFIX = "_in_order"
+"""Ends the name of the copy of a partition that is to take its place; a killed run may leave one behind."""
+
 
 class Partition(NamedTuple):
     """An attached partition: the UTC days from ``first_day`` up to but without ``end_day``."""

@@ -25,7 +25,8 @@ from odds_pipeline.days.cleanup import DELETED, clean_up
 from odds_pipeline.days.compact import CompactedDay, compact_days
 from odds_pipeline.days.opening import make_states
 from odds_pipeline.days.preview import due_days
-from odds_pipeline.days.retire import PATIENCE, RetiredDay, StateIsStale, finish_detaching, retire_day
+from odds_pipeline.days.retire import RetiredDay, StateIsStale, finish_detaching, retire_day
+from odds_pipeline.days.swap import PATIENCE
 from odds_pipeline.days.sweep import OutlivedFiles, forget_outlived, sweep
 from odds_pipeline.settings import Settings
 

@@ -1,7 +1,7 @@
 """Retiring a day: from a partition in PostgreSQL to a verified file of the archive.
 
 One transaction names the file and drops the partition, so that a reader finds the day in one of the two, never in both
-or in neither. It waits for readers in short tries, because others wait behind it. Anything amiss keeps the day.
+or in neither. Anything amiss keeps the day.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 
 from odds_pipeline.archive.store import Archive, ArchivedFile, ArchiveUnusable
 from odds_pipeline.database.archived_files import name_file, named_files
@@ -19,22 +20,10 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
 from odds_pipeline.database.partitions import HISTORY, Partition, attach_again, list_partitions
 from odds_pipeline.days.contents import Differs, Stamp, require_same, stamp, write_part
-
-PATIENCE = timedelta(seconds=30)
-"""How long a day's readers are waited for, in all tries together."""
-
-_WAIT_FOR_TABLE, _WAIT_FOR_PARTITION = "60ms", "20ms"
-"""How long one try waits for a lock. Readers that come meanwhile wait behind it, 100 ms at most."""
-
-_PAUSE_S = 0.2
-"""Between two tries: those who waited behind the last one go first."""
+from odds_pipeline.days.swap import PATIENCE, DayKept, swap_patiently
 
 _WRITES = 3
 """How often a file is written, when the partition gets other rows meanwhile."""
-
-
-class DayKept(Exception):
-    """A day stays in PostgreSQL as it is; the message says why and what to do."""
 
 
 class StateIsStale(Exception):
@@ -82,8 +71,14 @@ def retire_day(
         held = _stamp(connection, partition)
         try:
             file = _verified(database, archive, partition) if held.rows else None
-            tries, blocked = _swap_patiently(
-                connection, partition, file, held, first_kept or partition.end_day, patience
+            tries, blocked = swap_patiently(
+                connection,
+                partition,
+                require_unchanged=partial(
+                    _require_unchanged, connection, partition, held, first_kept or partition.end_day
+                ),
+                put_in_place=partial(_name, connection, partition, file),
+                patience=patience,
             )
         except _OtherRows:
             continue
@@ -119,46 +114,6 @@ def finish_detaching(connection: psycopg.Connection, database: Database, archive
     return [_finish(connection, database, archive, partition) for partition in halves]
 
 
-def _swap_patiently(
-    connection: psycopg.Connection,
-    partition: Partition,
-    file: ArchivedFile | None,
-    held: Stamp,
-    first_kept: date,
-    patience: timedelta,
-) -> tuple[int, float]:
-    """Try until the locks are had; return the number of tries and the longest time that readers were held up."""
-    deadline = time.monotonic() + patience.total_seconds()
-    tries, longest = 0, 0.0
-    while True:
-        is_done, seconds = _try_to_swap(connection, partition, file, held, first_kept)
-        tries, longest = tries + 1, max(longest, seconds)
-        if is_done:
-            return tries, longest
-        if time.monotonic() + _PAUSE_S > deadline:
-            raise DayKept(
-                f"{partition.name} is being read without a pause: no lock was to be had within "
-                f"{patience.total_seconds():g} s; the next run tries again"
-            )
-        time.sleep(_PAUSE_S)
-
-
-def _try_to_swap(
-    connection: psycopg.Connection, partition: Partition, file: ArchivedFile | None, held: Stamp, first_kept: date
-) -> tuple[bool, float]:
-    """Whether the locks were had and the day has gone, and the seconds from asking for them to the end."""
-    asked = time.perf_counter()
-    try:
-        with connection.transaction():
-            take_writer_lock(connection)
-            _require_unchanged(connection, partition, held, first_kept)
-            asked = time.perf_counter()
-            _swap(connection, partition, file)
-    except errors.LockNotAvailable:
-        return False, time.perf_counter() - asked
-    return True, time.perf_counter() - asked
-
-
 def _require_unchanged(connection: psycopg.Connection, partition: Partition, held: Stamp, first_kept: date) -> None:
     """Under the writer's lock: nothing has come since that only this partition knows."""
     if stamp(connection, partition.name) != held:
@@ -168,15 +123,9 @@ def _require_unchanged(connection: psycopg.Connection, partition: Partition, hel
         raise StateIsStale(f"history of {partition.first_day} got rows after the states of later days were archived")
 
 
-def _swap(connection: psycopg.Connection, partition: Partition, file: ArchivedFile | None) -> None:
-    table, name = sql.Identifier(HISTORY.name), sql.Identifier(partition.name)
-    for wait, relation in ((_WAIT_FOR_TABLE, table), (_WAIT_FOR_PARTITION, name)):
-        connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(wait))
-        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(relation))
+def _name(connection: psycopg.Connection, partition: Partition, file: ArchivedFile | None) -> None:
     if file is not None:
         name_file(connection, "history", file, partition.first_day, partition.first_day)
-    connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(table, name))
-    connection.execute(sql.SQL("DROP TABLE {}").format(name))
 
 
 def _finish(connection: psycopg.Connection, database: Database, archive: Archive, partition: Partition) -> str:

@@ -1,93 +1,262 @@
-"""The index of a day that is over is packed once, while readers and writers go on."""
+"""A day that is over is written in the order of its key, once, while readers and writers go on."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from datetime import date, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
+from odds_pipeline.database import migrate
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.database.reader_role import as_reader, ensure_reader_role
 from odds_pipeline.days import compact
-from odds_pipeline.days.compact import compact_days
+from odds_pipeline.days.compact import CompactedDay, compact_days
+from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.database.reading import query
 
 DAY = date(2026, 11, 1)
 TOMORROW = DAY + timedelta(days=1)
-BYTES_A_ROW = "SELECT pg_indexes_size('odds_history_20261101') / count(*) FROM odds_history_20261101"
+LISTINGS, CYCLES = 600, 24
+ROWS = "SELECT * FROM odds_history ORDER BY event_bookmaker_id, captured_at"
+DOOMED = """
+import sys
+from datetime import date
+from odds_pipeline.database.engine import Database
+from odds_pipeline.days.compact import compact_days
+compact_days(Database(sys.argv[1]), before=date.fromisoformat(sys.argv[2]))
+"""
 
 
 @pytest.fixture(autouse=True)
 def two_days(database: Database) -> None:
-    """Two days of rows that arrived by time, each market again and again: their indexes end loosely filled."""
+    """Two days of rows that arrived by time, each listing again and again: their indexes end loosely filled."""
     with database.connect() as connection:
         ensure_partitions(connection, DAY, TOMORROW)
-        for cycle in range(24):
-            connection.execute(
-                "INSERT INTO odds_history (captured_at, event_bookmaker_id, run_id, changes) "
-                "SELECT %s + (%s + day * 24) * interval '1 hour', listing, 1, '\\x0001000000010003000064' "
-                "FROM generate_series(1, 3000) AS listing, generate_series(0, 1) AS day",
-                [DAY, cycle],
-            )
+        for cycle in range(CYCLES):
+            write(connection, range(1, LISTINGS + 1), cycle)
 
 
-def test_days_that_are_over_are_packed_once_and_today_is_left_alone(database: Database) -> None:
-    rows = query(database, "SELECT * FROM odds_history ORDER BY event_bookmaker_id, captured_at")
-    (packed,) = compact_days(database, before=TOMORROW)
-    assert packed.day == DAY
-    assert packed.after < 0.8 * packed.before
-    assert packed.after / 72_000 < 30, "bytes of the key per row"
-    assert query(database, "SELECT * FROM odds_history ORDER BY event_bookmaker_id, captured_at") == rows
+def write(connection: psycopg.Connection, listings: range, hour: int) -> None:
+    """Append a row of each listing to each of the two days."""
+    connection.execute(
+        "INSERT INTO odds_history (captured_at, event_bookmaker_id, run_id, changes) "
+        "SELECT (%s + day)::timestamp AT TIME ZONE 'UTC' + %s * interval '1 hour', listing, 1, "
+        "'\\x0001000000010003000064' FROM generate_series(%s::int, %s::int) AS listing, generate_series(0, 1) AS day",
+        [DAY, hour, listings.start, listings.stop - 1],
+    )
+
+
+def is_in_order(database: Database, day: date = DAY) -> bool:
+    """Whether rows lie on their pages in the order of the key."""
+    places = query(database, f"SELECT event_bookmaker_id, captured_at FROM odds_history_{day:%Y%m%d} ORDER BY ctid")
+    return places == sorted(places)
+
+
+def copies(database: Database) -> list[tuple[Any, ...]]:
+    return query(database, "SELECT relname FROM pg_class WHERE relname ~ 'in_order'")
+
+
+def test_days_that_are_over_are_put_in_order_once_and_today_is_left_alone(database: Database) -> None:
+    rows = query(database, ROWS)
+    (done,) = compact_days(database, before=TOMORROW)
+    assert done.day == DAY
+    assert done.after < 0.95 * done.before
+    assert is_in_order(database)
+    assert not is_in_order(database, TOMORROW)
+    assert query(database, ROWS) == rows
     assert compact_days(database, before=TOMORROW) == []
-    attached = "SELECT count(*) FROM pg_index WHERE indrelid = 'odds_history_20261101'::regclass AND indisvalid"
-    assert query(database, attached) == [(2,)]
+    assert copies(database) == []
+
+
+def test_the_new_day_is_a_partition_like_the_one_before(database: Database) -> None:
+    described = """
+        SELECT relname, pg_get_expr(relpartbound, oid), reloptions FROM pg_class WHERE relname ~ '^odds_history_2026'
+        UNION ALL
+        SELECT conname, conrelid::regclass || ' ' || pg_get_constraintdef(oid), NULL FROM pg_constraint
+        WHERE conrelid::regclass::text ~ '^odds_history_2026'
+        UNION ALL SELECT inhrelid::regclass::text, inhparent::regclass::text, NULL FROM pg_inherits ORDER BY 1, 2
+    """
+    before = query(database, described)
+    compact_days(database, before=TOMORROW)
+    tight = [
+        (name, what, ["fillfactor=100"]) if name == "odds_history_20261101_pkey" and options is None and what is None
+        else (name, what, options)
+        for name, what, options in before
+    ]  # fmt: skip
+    assert query(database, described) == tight
     with database.connect() as connection, pytest.raises(psycopg.errors.UniqueViolation):
         connection.execute("INSERT INTO odds_history SELECT * FROM odds_history LIMIT 1")
 
 
-def test_a_small_index_is_not_worth_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_new_day_is_tight_and_known_to_the_planner(database: Database) -> None:
+    compact_days(database, before=TOMORROW)
+    (known,) = query(
+        database,
+        "SELECT reltuples, relallvisible = relpages, pg_relation_size('odds_history_20261101_pkey') / reltuples "
+        "FROM pg_class WHERE relname = 'odds_history_20261101'",
+    )
+    assert known[:2] == (LISTINGS * CYCLES, True)
+    assert known[2] < 31, "bytes of the key per row"
+    statistics = "SELECT correlation FROM pg_stats WHERE tablename = 'odds_history_20261101' ORDER BY attname"
+    assert (1.0,) in query(database, statistics)
+
+
+def test_rights_on_the_day_survive(database: Database) -> None:
+    ensure_reader_role(database)
+    with database.connect() as connection:
+        connection.execute("GRANT SELECT, REFERENCES ON odds_history_20261101 TO PUBLIC")
+        connection.execute("GRANT INSERT ON odds_history_20261101 TO odds_reader WITH GRANT OPTION")
+    rights = (
+        "SELECT granted.* FROM pg_class, aclexplode(relacl) AS granted WHERE relname = 'odds_history_20261101' "
+        "ORDER BY grantee, privilege_type"
+    )
+    before = query(database, rights)
+    assert len(compact_days(database, before=TOMORROW)) == 1
+    assert query(database, rights) == before
+    reader = as_reader(database, statement_timeout=timedelta(seconds=10))
+    assert query(reader, "SELECT count(*) FROM odds_history_changes") == [(2 * LISTINGS * CYCLES,)]
+    reader.dispose()
+
+
+def test_a_small_day_is_not_worth_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "_LEAST_BYTES", 1 << 30)
     assert compact_days(database, before=TOMORROW) == []
 
 
-def test_what_a_killed_rebuild_left_is_cleared_up_and_done_again(database: Database) -> None:
-    """A rebuild waits for a reader; its server process ends meanwhile."""
-    ended: list[psycopg.Error] = []
-
-    def rebuild() -> None:
-        try:
-            compact_days(database, before=TOMORROW)
-        except psycopg.Error as error:
-            ended.append(error)
-
-    with database.connect() as reader, database.connect(autocommit=True) as watch:
-        reader.execute("SELECT count(*) FROM odds_history")
-        thread = threading.Thread(target=rebuild)
-        thread.start()
-        waiting = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'REINDEX%%' AND wait_event_type = 'Lock'"
-        while (found := watch.execute(waiting).fetchone()) is None:
-            assert thread.is_alive()
-        watch.execute("SELECT pg_terminate_backend(%s)", [found[0]])
-        thread.join()
-    assert ended
-    invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
-    assert query(database, invalid) == [(1,)], "the new index, or the old one if the new one is in its place"
+def test_late_rows_are_put_in_order_once_they_are_many(database: Database) -> None:
     compact_days(database, before=TOMORROW)
-    assert query(database, invalid) == [(0,)]
-    assert query(database, BYTES_A_ROW)[0][0] < 30
+    with database.connect() as connection:
+        write(connection, range(LISTINGS + 1, LISTINGS + 10), 5)
+    assert compact_days(database, before=TOMORROW) == []
+    with database.connect() as connection:
+        for hour in range(6, 12):
+            write(connection, range(-LISTINGS, 0), hour)
+    assert not is_in_order(database)
+    rows = query(database, ROWS)
+    assert len(compact_days(database, before=TOMORROW)) == 1
+    assert is_in_order(database)
+    assert query(database, ROWS) == rows
+
+
+def test_a_row_that_comes_while_the_copy_is_made_is_not_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = compact.stamp
+    looked: list[str] = []
+
+    def stamp_and_be_overtaken(connection: psycopg.Connection, partition: str):
+        found = real(connection, partition)
+        if not looked:
+            with database.connect() as writer:
+                write(writer, range(LISTINGS + 1, LISTINGS + 2), 3)
+        looked.append(partition)
+        return found
+
+    monkeypatch.setattr(compact, "stamp", stamp_and_be_overtaken)
+    assert compact_days(database, before=TOMORROW) == []
+    assert copies(database) == []
+    rows = query(database, ROWS)
+    assert len(rows) == 2 * (LISTINGS * CYCLES + 1)
+    assert len(compact_days(database, before=TOMORROW)) == 1, "the next run"
+    assert query(database, ROWS) == rows
+    assert looked == ["odds_history_20261101_in_order", "odds_history_20261101"] * 2
+
+
+def test_what_a_killed_run_left_is_cleared_up_and_done_again(database: Database) -> None:
+    """The copy waits for a reader to take the day's place; nobody holds the locks of a process that is killed."""
+    rows = query(database, ROWS)
+    url = database.url.render_as_string(hide_password=False)
+    finished = "SELECT FROM pg_class WHERE relname = 'odds_history_20261101_in_order' AND reltuples > 0"
+    with database.connect() as reader:
+        reader.execute("SELECT FROM odds_history LIMIT 1")
+        with subprocess.Popen([sys.executable, "-c", DOOMED, url, TOMORROW.isoformat()]) as process:
+            try:
+                wait_until(lambda: bool(query(database, finished)) or process.poll() is not None)
+                assert process.poll() is None
+            finally:
+                process.kill()
+        assert query(database, ROWS) == rows
+    assert copies(database)
+    migrate.verify(database.url)
+    assert [done.day for done in compact_days(database, before=TOMORROW)] == [DAY]
+    assert copies(database) == []
+    assert is_in_order(database)
+    assert query(database, ROWS) == rows
+
+
+def test_a_copy_whose_day_has_gone_is_cleared_up(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE odds_history_20261001_in_order (LIKE odds_history)")
+    assert compact_days(database, before=DAY) == []
+    assert copies(database) == []
 
 
 def test_a_day_that_is_read_without_a_pause_is_left_for_the_next_run(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compact, "_WAIT", timedelta(milliseconds=200))
-    with database.connect() as reader:
+    with database.connect() as reader, monkeypatch.context() as patience:
+        patience.setattr(compact, "_WAIT", timedelta(milliseconds=300))
         reader.execute("SELECT count(*) FROM odds_history")
         assert compact_days(database, before=TOMORROW) == []
+        assert copies(database) == []
         with database.connect() as writer:
-            writer.execute("INSERT INTO odds_history VALUES (%s, 9999, 1, '\\x0000')", [DAY])
-    compact_days(database, before=TOMORROW)
-    assert query(database, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
-    assert query(database, BYTES_A_ROW)[0][0] < 30
+            write(writer, range(9_999, 10_000), 1)
+    assert len(compact_days(database, before=TOMORROW)) == 1
+    assert query(database, "SELECT count(*) FROM odds_history WHERE event_bookmaker_id = 9999") == [(2,)]
+
+
+def test_a_snapshot_of_before_keeps_the_day_and_reads_all_of_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To it the rows of the copy do not exist, though it has not yet looked at history and holds no lock of it."""
+    with database.connect() as reader, monkeypatch.context() as patience:
+        patience.setattr(compact, "_WAIT", timedelta(milliseconds=300))
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("SELECT FROM scrape_runs")
+        assert compact_days(database, before=TOMORROW) == []
+        assert reader.execute("SELECT count(*) FROM odds_history").fetchone() == (2 * LISTINGS * CYCLES,)
+    assert len(compact_days(database, before=TOMORROW)) == 1
+
+
+def test_readers_find_every_row_and_do_not_queue_behind_one_that_holds_on(database: Database) -> None:
+    waits: list[float] = []
+    counts: set[Any] = set()
+    done: list[CompactedDay] = []
+    holding_s = 1.5
+    is_over = threading.Event()
+
+    def read() -> None:
+        with database.connect() as reader:
+            while not is_over.is_set():
+                reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                began = time.perf_counter()
+                reader.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE")
+                waits.append(time.perf_counter() - began)
+                counts.add(reader.execute("SELECT count(*) FROM odds_history").fetchone())
+                reader.rollback()
+
+    def hold_on() -> None:
+        with database.connect() as reader:
+            reader.execute("SELECT FROM odds_history LIMIT 1")
+            is_over.wait(holding_s)
+
+    threads = [threading.Thread(target=target) for target in (read, hold_on)]
+    for thread in threads:
+        thread.start()
+    try:
+        done += compact_days(database, before=TOMORROW)
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert [day.day for day in done] == [DAY]
+    assert counts == {(2 * LISTINGS * CYCLES,)}
+    assert len(waits) > 20
+    assert max(waits) < holding_s / 2
