@@ -9,9 +9,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import date
+from functools import reduce
+from operator import or_
 
 import polars as pl
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
 
 from odds_pipeline.archive.pending import ArchivedFile, Layout
 from odds_pipeline.archive.store import Archive
@@ -19,7 +21,15 @@ from odds_pipeline.odds.replay import HISTORY_ROWS
 
 FOLDER = "state"
 
-_LAYOUT = Layout(level=9, encodings={"market_id": "DELTA_BINARY_PACKED", "state": "PLAIN"}, statistics=("market_id",))
+_ROWS_AT_ONCE = 32_000
+"""What a reader of few markets reads at least. Groups of 128,000 rows would make a file 4 % smaller."""
+
+_LAYOUT = Layout(
+    level=9,
+    encodings={"market_id": "DELTA_BINARY_PACKED", "state": "PLAIN"},
+    statistics=("market_id",),
+    row_group_rows=_ROWS_AT_ONCE,
+)
 
 
 def write_state(archive: Archive, day: date, state: pl.DataFrame) -> ArchivedFile:
@@ -36,5 +46,20 @@ def read_state(archive: Archive, path: str, market_ids: Sequence[int] | None = N
 
     Raises ``ArchiveDamaged`` and ``ArchiveUnusable``.
     """
-    where = None if market_ids is None else ds.field("market_id").isin(list(market_ids))
+    where = None if market_ids is None else _is_one_of(market_ids)
     return archive.read(path, where=where).select(pl.col(name).cast(kind) for name, kind in HISTORY_ROWS.items())
+
+
+def _is_one_of(market_ids: Sequence[int]) -> pc.Expression:
+    """Their condition, with the stretches that they lie in: by these alone whole groups of rows are left out."""
+    market_id, ids = pc.field("market_id"), pl.Series(market_ids, dtype=pl.Int32).sort()
+    is_far = ids.diff().fill_null(0) > _ROWS_AT_ONCE
+    stretches = (
+        ids.to_frame("id")
+        .group_by(is_far.cum_sum(), maintain_order=True)
+        .agg(pl.col("id").min().alias("first"), pl.col("id").max().alias("last"))
+    )
+    is_near = [
+        (market_id >= first) & (market_id <= last) for first, last in stretches.select("first", "last").iter_rows()
+    ]
+    return reduce(or_, is_near, pc.scalar(False)) & market_id.isin(ids.to_list())
