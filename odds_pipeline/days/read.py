@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from odds_pipeline.archive.states import read_state
-from odds_pipeline.archive.store import Archive, ArchiveDamaged
+from odds_pipeline.archive.store import Archive, ArchiveDamaged, ArchiveUnusable
 from odds_pipeline.database.archived_files import ask_files, ask_newest_state
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.fetching import ask, integers
@@ -134,7 +134,7 @@ def _parts(
     parts: list[_Part] = []
     markets, found = limit, 0
     while True:
-        part = _twice(partial(_state_at, database, archive, wanted, moment, after, markets))
+        part = _known_at(database, archive, wanted, moment, after, markets)
         parts.append(part)
         found += part.rows.height
         if part.last_id is None or limit is None or found >= limit:
@@ -172,10 +172,30 @@ def _history(
     return rows[0] if len(rows) == 1 else pl.concat(rows).sort(_KEY)
 
 
-def _state_at(
+def _known_at(
     database: Database, archive: Archive, wanted: Wanted, moment: datetime, after: int | None, first: int | None
 ) -> _Part:
-    """What was current at the moment of the ``first`` so many markets after an id."""
+    """What was current at the moment of the ``first`` so many markets after an id.
+
+    An archived state makes it quick. Where that cannot be read, everything that PostgreSQL has is looked through.
+    """
+    ask_for = partial(_state_at, database, archive, wanted, moment, after, first)
+    try:
+        return _twice(partial(ask_for, from_state=True))
+    except (ArchiveDamaged, ArchiveUnusable):
+        return ask_for(from_state=False)
+
+
+def _state_at(
+    database: Database,
+    archive: Archive,
+    wanted: Wanted,
+    moment: datetime,
+    after: int | None,
+    first: int | None,
+    *,
+    from_state: bool,
+) -> _Part:
     with database.borrow() as connection:
         with connection.pipeline():
             _begin(connection)
@@ -186,7 +206,7 @@ def _state_at(
         last_id = words["market_id"][-1] if first is not None and words.height == first else None
         gone = gone_markets(connection, wanted, words, after=after, last_id=last_id)
         kept_since = max((file.last_day for file in files), default=date.min) + timedelta(days=1)
-        base = newest if newest is not None and newest.first_day >= kept_since else None
+        base = newest if from_state and newest is not None and newest.first_day >= kept_since else None
         # Without one, everything that ever changed is looked through, the longer the more days there are.
         since = midnight(base.first_day) if base else _LONG_AGO
         is_near = base is not None and moment.date() - base.first_day <= timedelta(days=1)

@@ -138,6 +138,19 @@ def test_an_event_at_a_moment_asks_history_from_the_newest_state_on(days: DaysOf
     assert all(current_at(database, archive, wanted, newest).rows.is_empty() for wanted in events)
 
 
+def test_a_moment_of_kept_days_is_known_without_the_archive_too(
+    days: DaysOfOdds, database: Database, tmp_path: Path
+) -> None:
+    """States are archived, and make it quicker; where they cannot be read, PostgreSQL has everything."""
+    oracle = Oracle(shown_rows(database))
+    make_states(database, archive_of(database), FIRST_DAY + timedelta(days=DAYS))
+    moment = END - timedelta(hours=1)
+    for (event_id,) in query(database, "SELECT id FROM events"):
+        wanted = Wanted(event_ids=[event_id])
+        known = current_at(database, Archive(tmp_path / "nowhere"), wanted, moment)
+        assert known.rows.to_dicts() == oracle.state_at(wanted, moment)
+
+
 def test_rows_have_one_schema_in_both_tiers_and_in_none(shared: Shared) -> None:
     for since, until in ((BEGINNING, BEGINNING), (BEGINNING, END), (END, END + timedelta(days=1))):
         assert dict(told(shared.database, shared.archive, EVERYTHING, since, until).rows.schema) == dict(ODDS_ROWS)
