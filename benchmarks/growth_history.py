@@ -130,9 +130,7 @@ def _measured(source: OddsSource, days: int, cycles: Cycles, next_cycle: int) ->
     with source.database.connect(autocommit=True) as connection:
         settle(source.database)
         size = total_size(connection, "odds_history")
-        row = connection.execute(
-            "SELECT sum((get_byte(changes, 0) << 8) + get_byte(changes, 1))::bigint FROM odds_history"
-        ).fetchone()
+        row = connection.execute("SELECT sum(odds_count(changes)) FROM odds_history").fetchone()
         assert row is not None
         ids = [event_id for (event_id,) in connection.execute("SELECT id FROM events ORDER BY id")]
         midnight = cycle_at(0).replace(hour=0)

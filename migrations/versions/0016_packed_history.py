@@ -10,22 +10,31 @@ depends_on = None
 # A loop over a copy that is not compressed: a set-based body reads, and where it is large decompresses, the whole pack
 # for every number in it.
 CHANGES = """
-CREATE FUNCTION odds_changes(changes bytea) RETURNS TABLE (market_id integer, state bytea)
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE COST 10 ROWS 8
+CREATE FUNCTION odds_changes(changes bytea, pack_run_id integer DEFAULT NULL)
+RETURNS TABLE (market_id integer, state bytea, run_id integer)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10 ROWS 8
 AS $$
 DECLARE
     pack CONSTANT bytea := changes || ''::bytea;
-    number CONSTANT integer := (get_byte(pack, 0) << 8) + get_byte(pack, 1);
+    number CONSTANT integer := ((get_byte(pack, 0) & 127) << 8) + get_byte(pack, 1);
+    is_mixed CONSTANT boolean := get_byte(pack, 0) >= 128;
     id_at integer := 2;
     length_at integer := 2 + 4 * number;
     state_at integer := 3 + 6 * number;
+    run_at integer := length(pack) - 4 * number;
     size integer;
 BEGIN
+    run_id := pack_run_id;
     WHILE id_at < 2 + 4 * number LOOP
         size := (get_byte(pack, length_at) << 8) + get_byte(pack, length_at + 1);
         market_id := (get_byte(pack, id_at) << 24) + (get_byte(pack, id_at + 1) << 16)
             + (get_byte(pack, id_at + 2) << 8) + get_byte(pack, id_at + 3);
         state := substr(pack, state_at, size);
+        IF is_mixed THEN
+            run_id := (get_byte(pack, run_at) << 24) + (get_byte(pack, run_at + 1) << 16)
+                + (get_byte(pack, run_at + 2) << 8) + get_byte(pack, run_at + 3);
+            run_at := run_at + 4;
+        END IF;
         RETURN NEXT;
         id_at := id_at + 4;
         length_at := length_at + 2;
@@ -36,21 +45,29 @@ $$
 """
 
 PACK = """
-CREATE FUNCTION odds_pack(market_ids integer[], states bytea[]) RETURNS bytea
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE FUNCTION odds_pack(market_ids integer[], states bytea[], run_ids integer[] DEFAULT NULL) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT int2send(count(*)::smallint)
+    SELECT int2send((count(*)::smallint - CASE WHEN min(run_id) <> max(run_id) THEN 32768 ELSE 0 END)::smallint)
         || string_agg(int4send(market_id), '' ORDER BY market_id)
         || string_agg(int2send(length(state)::smallint), '' ORDER BY market_id)
         || string_agg(state, '' ORDER BY market_id)
-    FROM unnest(market_ids, states) AS change (market_id, state)
+        || CASE WHEN min(run_id) <> max(run_id) THEN string_agg(int4send(run_id), '' ORDER BY market_id) ELSE '' END
+    FROM unnest(market_ids, states, run_ids) AS change (market_id, state, run_id)
 $$
 """
 
 COUNT = """
 CREATE FUNCTION odds_count(changes bytea) RETURNS integer
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-AS 'SELECT (get_byte(changes, 0) << 8) + get_byte(changes, 1)'
+AS 'SELECT ((get_byte(changes, 0) & 127) << 8) + get_byte(changes, 1)'
+"""
+
+# The slice keeps a long value that is compressed from being read as a whole.
+IS_MIXED = """
+CREATE FUNCTION odds_is_mixed(changes bytea) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS 'SELECT get_byte(substring(changes FROM 1 FOR 1), 0) >= 128'
 """
 
 PACKED_TABLE = """
@@ -74,22 +91,23 @@ CREATE TABLE odds_history_remade (
 """
 
 # Rows of markets that are no longer there stay too: under a number that is no bookmaker event's, one for each of them.
-# Rows of one answer that bear several runs, which only imports and repairs leave, get the latest of them.
+# Rows of one moment that bear several runs, which only imports and repairs leave, keep them: such a pack is mixed.
 PACKED_ROWS = """
 SELECT row.captured_at, coalesce(market.event_bookmaker_id, -row.market_id), max(row.run_id),
-       odds_pack(array_agg(row.market_id), array_agg(row.state))
+       odds_pack(array_agg(row.market_id), array_agg(row.state), array_agg(row.run_id))
 FROM (day) AS row LEFT JOIN markets AS market ON market.id = row.market_id
 GROUP BY 1, 2 ORDER BY 2, 1
 """
 
 PLAIN_ROWS = """
-SELECT row.captured_at, change.market_id, row.run_id, change.state
-FROM (day) AS row CROSS JOIN LATERAL odds_changes(row.changes) AS change
+SELECT row.captured_at, change.market_id, change.run_id, change.state
+FROM (day) AS row CROSS JOIN LATERAL odds_changes(row.changes, row.run_id) AS change
 ORDER BY 1
 """
 
-# One partition after the other: no more than a day is there twice at a time. (Without percent signs: a script that is
-# made of the migrations doubles them.)
+# All in one transaction: the files of partitions that are dropped stay until it is committed, so that for a while
+# history is there twice, packed and plain. (Without percent signs: a script that is made of the migrations doubles
+# them.)
 REMAKE = """
 DO $remake$
 DECLARE
@@ -126,8 +144,38 @@ PUT_IN_PLACE = (
 
 EACH_CHANGE = """
 CREATE VIEW odds_history_changes AS
-SELECT history.event_bookmaker_id, change.market_id, history.captured_at, history.run_id, change.state
-FROM odds_history AS history CROSS JOIN LATERAL odds_changes(history.changes) AS change
+SELECT history.event_bookmaker_id, change.market_id, history.captured_at, change.run_id, change.state
+FROM odds_history AS history CROSS JOIN LATERAL odds_changes(history.changes, history.run_id) AS change
+"""
+
+# Who may read what is made anew may read it afterwards too, and who may read the table the view of its changes.
+GRANTED = """
+CREATE TEMPORARY TABLE granted_before ON COMMIT DROP AS
+SELECT relation.relname AS name, granted.privilege_type AS privilege, granted.is_grantable,
+       CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::regrole::text END AS grantee
+FROM pg_class AS relation CROSS JOIN aclexplode(relation.relacl) AS granted
+WHERE granted.grantee <> relation.relowner
+  AND (relation.oid IN ('odds_history'::regclass, 'market_odds_history'::regclass)
+       OR relation.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'odds_history'::regclass))
+"""
+
+GRANT_AGAIN = """
+DO $grant$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT * FROM granted_before
+        UNION ALL
+        SELECT 'odds_history_changes', privilege, is_grantable, grantee FROM granted_before
+        WHERE name = 'odds_history' AND to_regclass('odds_history_changes') IS NOT NULL
+    LOOP
+        EXECUTE 'GRANT ' || granted.privilege || ' ON ' || quote_ident(granted.name) || ' TO ' || granted.grantee
+            || CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END;
+    END LOOP;
+    DROP TABLE granted_before;
+END
+$grant$
 """
 
 COLUMNS = """
@@ -172,6 +220,8 @@ def upgrade() -> None:
     op.execute(CHANGES)
     op.execute(PACK)
     op.execute(COUNT)
+    op.execute(IS_MIXED)
+    op.execute(GRANTED)
     op.execute("DROP VIEW market_odds_history")
     op.execute(PACKED_TABLE)
     op.execute(REMAKE.replace("{rows}", PACKED_ROWS))
@@ -179,9 +229,11 @@ def upgrade() -> None:
         op.execute(statement)
     op.execute(EACH_CHANGE)
     op.execute(f"CREATE VIEW market_odds_history AS SELECT {COLUMNS} {OF_PACKS}")
+    op.execute(GRANT_AGAIN)
 
 
 def downgrade() -> None:
+    op.execute(GRANTED)
     op.execute("DROP VIEW market_odds_history")
     op.execute("DROP VIEW odds_history_changes")
     op.execute(PLAIN_TABLE)
@@ -189,6 +241,8 @@ def downgrade() -> None:
     for statement in PUT_IN_PLACE:
         op.execute(statement)
     op.execute(f"CREATE VIEW market_odds_history AS SELECT {COLUMNS} {OF_ROWS}")
+    op.execute(GRANT_AGAIN)
+    op.execute("DROP FUNCTION odds_is_mixed(bytea)")
     op.execute("DROP FUNCTION odds_count(bytea)")
-    op.execute("DROP FUNCTION odds_pack(integer[], bytea[])")
-    op.execute("DROP FUNCTION odds_changes(bytea)")
+    op.execute("DROP FUNCTION odds_pack(integer[], bytea[], integer[])")
+    op.execute("DROP FUNCTION odds_changes(bytea, integer)")

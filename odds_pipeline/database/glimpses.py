@@ -48,11 +48,15 @@ def history_rows(database: Database, start: datetime, end: datetime, *, run_id: 
         row = connection.execute(
             """
             SELECT coalesce(sum(odds_count(changes)), 0),
-                   coalesce(sum(odds_count(changes)) FILTER (WHERE run_id = %s), 0)
+                   coalesce(sum(
+                       CASE WHEN odds_is_mixed(changes)
+                       THEN (SELECT count(*) FROM odds_changes(changes) AS change WHERE change.run_id = %(run_id)s)
+                       WHEN run_id = %(run_id)s THEN odds_count(changes) END
+                   ), 0)
             FROM odds_history
-            WHERE captured_at >= %s AND captured_at < %s
+            WHERE captured_at >= %(start)s AND captured_at < %(end)s
             """,
-            [run_id, start, end],
+            {"run_id": run_id, "start": start, "end": end},
         ).fetchone()
     assert row is not None
     return HistoryRows(*row)

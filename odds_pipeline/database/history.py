@@ -63,13 +63,20 @@ def between(first: date, end: date) -> sql.Composed:
 
 
 def read_history(
-    connection: psycopg.Connection, *conditions: sql.Composable, market_ids: Sequence[int] | None = None
+    connection: psycopg.Connection,
+    *conditions: sql.Composable,
+    market_ids: Sequence[int] | None = None,
+    run_ids: Sequence[int] | None = None,
 ) -> pl.DataFrame:
     """The changes in the packs that meet all conditions, in ``HISTORY_ROWS`` and no order.
 
-    The conditions are on columns of ``odds_history``. ``market_ids``: of these markets alone. As the caller's
-    transaction sees them.
+    The conditions are on columns of ``odds_history``. ``market_ids``, ``run_ids``: of these markets, of these runs
+    alone. As the caller's transaction sees them.
     """
+    if run_ids is not None:
+        of_runs = sql.SQL("(run_id = ANY ({}::int[]) OR odds_is_mixed(changes))").format(integers(run_ids))
+        changes = read_history(connection, *conditions, of_runs, market_ids=market_ids)
+        return changes.filter(pl.col("run_id").is_in(list(run_ids)))
     if market_ids is None:
         query = sql.SQL("SELECT captured_at, run_id, changes FROM odds_history AS history WHERE {}")
         query = query.format(_all(conditions))
@@ -244,15 +251,11 @@ def _rewrite_sent(connection: psycopg.Connection) -> list[Changed]:
     days = connection.execute(
         "SELECT DISTINCT (captured_at AT TIME ZONE 'UTC')::date AS day FROM history_difference ORDER BY day"
     ).fetchall()
-    return [changed for (day,) in days if any((changed := _rewrite_day(connection, day))[1:])]
+    return [_rewrite_day(connection, day) for (day,) in days]
 
 
 def _rewrite_day(connection: psycopg.Connection, day: date) -> Changed:
-    """Make the packs of a day anew in which something differs.
-
-    A pack has the latest run of its rows. So a row may differ from what it should be in its run alone, because of a
-    neighbour's: then its pack comes out as it was, and nothing has changed.
-    """
+    """Make the packs of a day anew in which something differs."""
     ensure_partitions(connection, day, day)
     connection.execute(
         sql.SQL(
@@ -272,21 +275,18 @@ def _rewrite_day(connection: psycopg.Connection, day: date) -> Changed:
                 WHERE {day}
             ), remade AS (
                 SELECT event_bookmaker_id, captured_at, max(run_id) AS run_id,
-                       odds_pack(array_agg(market_id), array_agg(state)) AS changes
+                       odds_pack(array_agg(market_id), array_agg(state), array_agg(run_id)) AS changes
                 FROM (
                     SELECT event_bookmaker_id, captured_at, market_id, run_id, state FROM found WHERE what <> 'removed'
                     UNION ALL
-                    SELECT stored.event_bookmaker_id, stored.captured_at, change.market_id, stored.run_id, change.state
-                    FROM stored CROSS JOIN LATERAL odds_changes(stored.changes) AS change
+                    SELECT stored.event_bookmaker_id, stored.captured_at, change.market_id, change.run_id, change.state
+                    FROM stored CROSS JOIN LATERAL odds_changes(stored.changes, stored.run_id) AS change
                     WHERE (change.market_id, stored.captured_at) NOT IN (SELECT market_id, captured_at FROM found)
                 ) AS row
                 GROUP BY event_bookmaker_id, captured_at
             )
             SELECT answers.*, remade.run_id, remade.changes
-            FROM answers
-            LEFT JOIN remade USING (event_bookmaker_id, captured_at)
-            LEFT JOIN stored USING (event_bookmaker_id, captured_at)
-            WHERE (remade.run_id, remade.changes) IS DISTINCT FROM (stored.run_id, stored.changes)
+            FROM answers LEFT JOIN remade USING (event_bookmaker_id, captured_at)
             """
         ).format(day=between(day, day + timedelta(days=1)))
     )

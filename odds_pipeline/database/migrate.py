@@ -31,7 +31,15 @@ _LOCK = 0x6F646473_0001  # "odds", then a number per use of an advisory lock
 _LOCK_TIMEOUT = "15s"
 _PARTITION = re.compile(rf"^(odds_history_\d{{8}}({COPY_SUFFIX})?|odds_snapshots_\d{{6}})$")
 _FUNCTIONS = frozenset(
-    {"odds_is_unavailable", "odds_outcomes", "odds_changes", "odds_count", "odds_pack", "market_odds_require_snapshot"}
+    {
+        "odds_is_unavailable",
+        "odds_outcomes",
+        "odds_changes",
+        "odds_count",
+        "odds_is_mixed",
+        "odds_pack",
+        "market_odds_require_snapshot",
+    }
 )
 
 

@@ -63,8 +63,8 @@ def last_rows(market_ids: sql.Composable, condition: sql.Composable) -> sql.Comp
         """
         SELECT market.id AS market_id, last.captured_at, last.run_id, last.state
         FROM unnest({}) AS wanted (id) JOIN markets AS market USING (id) CROSS JOIN LATERAL (
-            SELECT history.captured_at, history.run_id, change.state
-            FROM odds_history AS history CROSS JOIN LATERAL odds_changes(history.changes) AS change
+            SELECT history.captured_at, change.run_id, change.state
+            FROM odds_history AS history CROSS JOIN LATERAL odds_changes(history.changes, history.run_id) AS change
             WHERE history.event_bookmaker_id = market.event_bookmaker_id AND {}
               AND position(int4send(market.id) IN history.changes) > 0 AND change.market_id = market.id
             ORDER BY history.captured_at DESC LIMIT 1

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import polars as pl
 import psycopg
-from psycopg import sql
 
 from odds_pipeline.archive.states import read_state
 from odds_pipeline.archive.store import Archive, ArchiveDamaged
@@ -170,8 +169,8 @@ class _Rebuild:
         steps = pl.concat([pl.DataFrame(schema=dict(STEPS)), *reader.steps(files, self._first, self._last)])
         sets = outcome_sets(writing, steps["market_id"].unique().to_list())
         rows = fold(state, steps, sets)
-        of_runs = sql.SQL("run_id = ANY ({})").format(sql.Literal([file.run_id for file in files]))
-        stored = read_history(writing, between(self._first, self._last + _A_DAY), of_runs)
+        runs = [file.run_id for file in files if file.run_id is not None]
+        stored = read_history(writing, between(self._first, self._last + _A_DAY), run_ids=runs)
         send(writing, difference(stored, rows))
         return dict(rows.group_by(pl.col("captured_at").dt.date()).len().iter_rows())
 

@@ -180,7 +180,12 @@ def _run_rows(
     if any(partition.first_day in found for partition in list_partitions(connection)):
         for day, run_id, rows in connection.execute(
             """
-            SELECT (captured_at AT TIME ZONE 'UTC')::date, run_id, sum(odds_count(changes))::int FROM odds_history
+            SELECT (captured_at AT TIME ZONE 'UTC')::date, coalesce(own.run_id, history.run_id),
+                   sum(coalesce(own.changes, odds_count(history.changes)))::int
+            FROM odds_history AS history LEFT JOIN LATERAL (
+                SELECT run_id, count(*) AS changes FROM odds_changes(history.changes)
+                WHERE odds_is_mixed(history.changes) GROUP BY run_id
+            ) AS own ON true
             WHERE captured_at >= %(since)s AND captured_at < %(until)s GROUP BY 1, 2
             """,
             within,

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import polars as pl
 import psycopg
 import pyarrow.dataset as ds
-from psycopg import sql
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import named_files
@@ -50,13 +49,13 @@ def fitted(
     Rows that the run left in PostgreSQL before are replaced by what it says now; those of a retired day stay as they
     are.
     """
-    within, is_of_run = between(day, day + timedelta(days=1)), sql.SQL("run_id = {}").format(sql.Literal(run_id))
-    left_before = read_history(connection, within, is_of_run)
+    within = between(day, day + timedelta(days=1))
+    left_before = read_history(connection, within, run_ids=[run_id])
     market_ids = pl.concat([placed.changes["market_id"], left_before["market_id"]]).unique().sort().to_list()
     sets = outcome_sets(connection, market_ids)
     stored = read_history(connection, within, market_ids=market_ids)
     retired = _retired(connection, archive, market_ids, day)
-    given = pl.concat([retired, steps_of(stored.filter(~_is_of_run(connection, stored, run_id)), sets)])
+    given = pl.concat([retired, steps_of(stored.filter(pl.col("run_id") != run_id), sets)])
     changes = placed.changes.with_columns(run_id=pl.lit(run_id, dtype=pl.Int32)).select(*STEPS)
     steps = pl.concat([given, changes.join(given, on=_ROW, how="anti", maintain_order="left")])
     due = ends.filter(pl.col("captured_at").dt.date() == day).join(steps, on=_ROW, how="anti")
@@ -65,25 +64,6 @@ def fitted(
     rows = fold(opening, pl.concat([steps, ended]).sort(_ROW, maintain_order=True), sets)
     rows = rows.join(retired, on=_ROW, how="anti")
     return Fit(rows, difference(stored, rows))
-
-
-def _is_of_run(connection: psycopg.Connection, rows: pl.DataFrame, run_id: int) -> pl.Series:
-    """Which rows (HISTORY_ROWS) are the import's to replace.
-
-    Where timelines end, in our own first complete answer or at the kick-off, several runs may have written: the rows
-    of such a moment have one run, and are left as they are.
-    """
-    query = """
-        SELECT market.id, coalesce(state.first_confirmed_at, state.unlisted_at) FROM markets AS market
-        JOIN listing_state AS state USING (event_bookmaker_id) WHERE market.id = ANY (%s)
-    """
-    found = connection.execute(query, [rows["market_id"].unique().to_list()]).fetchall()
-    schema = {"market_id": HISTORY_ROWS["market_id"], "ended_at": HISTORY_ROWS["captured_at"]}
-    told = rows.join(
-        pl.DataFrame(found, schema=schema, orient="row"), on="market_id", how="left", maintain_order="left"
-    )
-    is_before = (pl.col("captured_at") < pl.col("ended_at")).fill_null(value=True)
-    return told.select(is_of_run=(pl.col("run_id") == run_id) & is_before)["is_of_run"]
 
 
 def _retired(connection: psycopg.Connection, archive: Archive, market_ids: list[int], day: date) -> pl.DataFrame:

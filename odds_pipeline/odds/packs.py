@@ -2,15 +2,17 @@
 """The pack: all changes that one answer made, as the bytes of one history row.
 
 An answer's changes share their bookmaker event, their time and their run, so these are stored once, and one entry of an
-index leads to all of them. A pack is, big-endian throughout:
+index leads to all of them. Where an import or a repair wrote into a moment of another run's, the pack is mixed: each
+change in it says its own run. A pack is, big-endian throughout:
 
-- the number n of changes, 2 bytes;
+- the number n of changes, 2 bytes, their top bit set if it is mixed;
 - n market ids, ascending, 4 bytes each;
 - n lengths of states, 2 bytes each;
-- the n states (``packed.py``), back to back.
+- the n states (``packed.py``), back to back;
+- n runs, 4 bytes each, only if it is mixed.
 
-Numbers of two bytes are signed, as PostgreSQL's ``int2send`` writes them. The SQL functions ``odds_pack``,
-``odds_changes`` and ``odds_count`` write and read the same layout. (Arrow's Python package carries no types.)
+The SQL functions ``odds_pack``, ``odds_changes``, ``odds_count`` and ``odds_is_mixed`` write and read the same layout.
+(Arrow's Python package carries no types.)
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ PACKS: Mapping[str, pl.DataType | type[pl.DataType]] = {
 LARGEST_NUMBER = (1 << 15) - 1
 """Changes in a pack, and bytes of a state."""
 
+_MIXED = 1 << 15
+"""The bit beside the number of changes that says that each has its own run."""
+
 _ANSWER = ("event_bookmaker_id", "captured_at")
 
 
@@ -50,13 +55,16 @@ class PackTooLarge(ValueError):
 def packs_of(changes: pl.DataFrame) -> pl.DataFrame:
     """The packs (PACKS, by bookmaker event and time) of ``changes`` (CHANGES, no two of one market and time).
 
-    A pack has one run: of several the latest. Raises ``PackTooLarge``.
+    The run of a mixed pack is the latest in it. Raises ``PackTooLarge``.
     """
     if changes.is_empty():
         return pl.DataFrame(schema=dict(PACKS))
     ordered = changes.sort(*_ANSWER, "market_id").with_columns(length=pl.col("state").bin.size())
     answers = ordered.group_by(*_ANSWER, maintain_order=True).agg(
-        pl.col("run_id").max(), count=pl.len(), longest=pl.col("length").max()
+        pl.col("run_id").max(),
+        is_mixed=pl.col("run_id").min() != pl.col("run_id").max(),
+        count=pl.len(),
+        longest=pl.col("length").max(),
     )
     largest = answers.select(pl.max_horizontal(pl.col("count", "longest").max().cast(pl.Int64))).item()
     if largest > LARGEST_NUMBER:
@@ -71,18 +79,24 @@ def packs_of(changes: pl.DataFrame) -> pl.DataFrame:
             market_id=_hex(ordered["market_id"]),
             length=_hex(ordered["length"].cast(pl.Int16)),
             state=pl.col("state").bin.encode("hex"),
+            run_id=_hex(ordered["run_id"]),
         )
         .group_by(*_ANSWER, maintain_order=True)
-        .agg(pl.col("market_id", "length", "state").str.join(""))
+        .agg(pl.col("market_id", "length", "state", "run_id").str.join(""))
     )
-    count = _hex(answers["count"].cast(pl.Int16)).alias("count")
-    together = parts.select(changes=pl.concat_str(count, "market_id", "length", "state").str.decode("hex"))
+    first = answers.select(pl.col("count").cast(pl.Int32) - pl.when("is_mixed").then(_MIXED).otherwise(0))
+    count, is_mixed = _hex(first["count"].cast(pl.Int16)), answers["is_mixed"]
+    runs = pl.when(is_mixed).then("run_id").otherwise(pl.lit(""))
+    together = parts.select(changes=pl.concat_str(count, "market_id", "length", "state", runs).str.decode("hex"))
     packs = answers.with_columns(together)
     return packs.select(pl.col(name).cast(kind) for name, kind in PACKS.items())
 
 
 def changes_in(packs: pl.DataFrame) -> pl.DataFrame:
-    """The changes of packs: their other columns, ``market_id`` and ``state``; in the packs' order, then by market."""
+    """The changes of packs: their other columns, ``market_id`` and ``state``; in the packs' order, then by market.
+
+    ``run_id``, where it is among the columns, is each change's own.
+    """
     others = [name for name in packs.columns if name != "changes"]
     if packs.is_empty():
         return packs.select(*others, market_id=pl.lit(None, pl.Int32), state=pl.lit(None, pl.Binary))
@@ -90,7 +104,8 @@ def changes_in(packs: pl.DataFrame) -> pl.DataFrame:
     bounds = pa.Array.from_buffers(pa.int64(), len(packed) + 1, [None, packed.buffers()[1]], offset=packed.offset)
     data = pa.Array.from_buffers(pa.uint8(), packed.buffers()[2].size, [None, packed.buffers()[2]])
     begin = bounds.slice(0, len(packed))
-    counts = _number(data, begin, 2)
+    heads = _number(data, begin, 2)
+    counts = pc.bit_wise_and(heads, LARGEST_NUMBER)
     firsts = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(counts)])
     changes = firsts[-1].as_py()
     pack = pc.list_parent_indices(pa.LargeListArray.from_arrays(firsts, pa.nulls(changes)))
@@ -105,12 +120,13 @@ def changes_in(packs: pl.DataFrame) -> pl.DataFrame:
         at=pl.Series(pc.add(pc.add(pc.multiply(count, 6), 2), before)),
         length=pl.Series(lengths),
     )
+    if "run_id" in others and pc.any(is_mixed := pc.greater_equal(heads, _MIXED)).as_py():
+        runs_at = pc.subtract(bounds.slice(1), pc.multiply(counts, 4))
+        own = pc.indices_nonzero(is_mixed.take(pack))
+        runs = _number(data, pc.add(runs_at.take(pack), pc.multiply(place, 4)).take(own), 4)
+        run_ids = rows["run_id"].scatter(pl.Series(own), pl.Series(runs.cast(pa.int32())).cast(rows["run_id"].dtype))
+        rows = rows.with_columns(run_ids)
     return rows.select(*others, "market_id", state=pl.col("changes").bin.slice("at", "length"))
-
-
-def changes_counted(packs: pl.Expr) -> pl.Expr:
-    """How many changes are in each pack."""
-    return packs.bin.slice(0, 2).bin.reinterpret(dtype=pl.Int16, endianness="big").cast(pl.Int64)
 
 
 def _number(data: pa.Array, at: pa.Array, width: int) -> pa.Array:

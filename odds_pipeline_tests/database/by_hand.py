@@ -56,9 +56,12 @@ def insert_changes(connection: psycopg.Connection, changes: Iterable[Change]) ->
 _PACKED = """
     CREATE TEMPORARY TABLE by_hand_packed AS
     SELECT captured_at, coalesce(event_bookmaker_id, 0) AS event_bookmaker_id, max(run_id) AS run_id,
-           int2send(count(*)::int2) || string_agg(int4send(market_id), '' ORDER BY market_id)
+           int2send((count(*) - CASE WHEN count(DISTINCT run_id) > 1 THEN 32768 ELSE 0 END)::int2)
+               || string_agg(int4send(market_id), '' ORDER BY market_id)
                || string_agg(int2send(length(state)::int2), '' ORDER BY market_id)
-               || string_agg(state, '' ORDER BY market_id) AS changes
+               || string_agg(state, '' ORDER BY market_id)
+               || CASE WHEN count(DISTINCT run_id) = 1 THEN ''
+                       ELSE string_agg(int4send(run_id), '' ORDER BY market_id) END AS changes
     FROM by_hand LEFT JOIN markets ON markets.id = by_hand.market_id
     GROUP BY 1, 2
 """

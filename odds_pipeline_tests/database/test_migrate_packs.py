@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -70,23 +71,41 @@ def test_every_change_of_a_filled_database_is_there_after_and_after_going_back(f
     assert rows(filled, CHANGES) == stored
 
 
-def test_rows_of_one_answer_that_bear_several_runs_get_the_latest(filled: str) -> None:
+def test_rows_of_one_answer_that_bear_several_runs_keep_them_up_and_down(filled: str) -> None:
     with psycopg.connect(filled) as connection:
-        (at, first, *_), (_, second, *_) = connection.execute(
-            """
-            SELECT row.captured_at, row.market_id FROM odds_history AS row JOIN markets ON markets.id = row.market_id
-            WHERE (row.captured_at, event_bookmaker_id) IN (
-                SELECT captured_at, event_bookmaker_id FROM odds_history JOIN markets ON markets.id = market_id
-                GROUP BY 1, 2 HAVING count(*) = 2 ORDER BY 1, 2 LIMIT 1
-            ) ORDER BY 2
-            """
-        ).fetchall()
-        connection.execute(
-            "UPDATE odds_history SET run_id = 700 WHERE (captured_at, market_id) = (%s, %s)", [at, first]
-        )
+        connection.execute("UPDATE odds_history SET run_id = 700 + market_id WHERE market_id % 2 = 1")
+    stored, shown = rows(filled, ROWS), rows(filled, VIEW)
     migrate.upgrade(filled)
-    runs = {row[:2]: row[2] for row in rows(filled, CHANGES)}
-    assert (runs[at, first], runs[at, second]) == (700, 700)
+    assert rows(filled, CHANGES) == stored
+    assert rows(filled, VIEW) == shown
+    mixed = rows(filled, "SELECT run_id FROM odds_history WHERE odds_is_mixed(changes)")
+    assert mixed
+    assert all(run_id > 700 for (run_id,) in mixed)
+    migrate.downgrade(filled, BEFORE)
+    assert rows(filled, ROWS) == stored
+    assert rows(filled, VIEW) == shown
+
+
+def test_who_was_granted_history_reads_it_afterwards_and_after_going_back(filled: str) -> None:
+    tables = ("odds_history", "odds_history_20261121", "market_odds_history")
+    role, others = f"analyst_{uuid4().hex}", f"others_{uuid4().hex}"
+
+    def may_read(name: str, *tables: str) -> list[bool]:
+        return [rows(filled, f"SELECT has_table_privilege('{name}', '{table}', 'SELECT')")[0][0] for table in tables]
+
+    with psycopg.connect(filled, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role}".encode())
+        connection.execute(f"CREATE ROLE {others}".encode())
+        connection.execute(f"GRANT SELECT ON {', '.join(tables)} TO {role}".encode())
+        try:
+            migrate.upgrade(filled)
+            assert may_read(role, *tables, "odds_history_changes") == [True] * 4
+            assert may_read(others, *tables, "odds_history_changes") == [False] * 4
+            migrate.downgrade(filled, BEFORE)
+            assert may_read(role, *tables) == [True] * 3
+        finally:
+            connection.execute(f"DROP OWNED BY {role}".encode())
+            connection.execute(f"DROP ROLE {role}, {others}".encode())
 
 
 def test_a_partition_that_is_half_detached_is_named_and_nothing_is_changed(filled: str) -> None:

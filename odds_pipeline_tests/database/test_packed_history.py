@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.glimpses import history_rows
 from odds_pipeline.database.history import (
     append_changes,
     apply_sent,
@@ -23,6 +24,7 @@ from odds_pipeline.database.history import (
 )
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.odds.packs import CHANGES, packs_of
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
@@ -54,18 +56,32 @@ def connection(shared_migrated_database: str) -> Iterator[psycopg.Connection]:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.integers(1, 2**31 - 1), st.binary(min_size=1, max_size=70), min_size=1, max_size=150))
-def test_sql_packs_and_reads_the_same_bytes(connection: psycopg.Connection, states: dict[int, bytes]) -> None:
-    rows = [(1, market_id, T0, 1, state) for market_id, state in sorted(states.items())]
-    (changes,) = packs_of(pl.DataFrame(rows, schema=dict(CHANGES), orient="row"))["changes"]
+@given(
+    st.sampled_from([st.just(1), st.integers(1, 3), st.integers(1, 2**31 - 1)]).flatmap(
+        lambda run: st.dictionaries(
+            st.integers(1, 2**31 - 1), st.tuples(st.binary(min_size=1, max_size=70), run), min_size=1, max_size=150
+        )
+    )
+)
+def test_sql_packs_and_reads_the_same_bytes(
+    connection: psycopg.Connection, changed: dict[int, tuple[bytes, int]]
+) -> None:
+    rows = [(1, market_id, T0, run_id, state) for market_id, (state, run_id) in sorted(changed.items())]
+    (pack,) = packs_of(pl.DataFrame(rows, schema=dict(CHANGES), orient="row")).to_dicts()
+    states, run_ids = zip(*changed.values(), strict=True)
     packed = connection.execute(
-        "SELECT odds_pack(%s::int[], %s::bytea[])", [list(states), list(states.values())]
+        "SELECT odds_pack(%s::int[], %s::bytea[], %s::int[])", [list(changed), list(states), list(run_ids)]
     ).fetchone()
-    assert packed == (changes,)
+    assert packed == (pack["changes"],)
     found = connection.execute(
-        "SELECT market_id, state, odds_count(%(pack)s) FROM odds_changes(%(pack)s)", {"pack": changes}
+        """
+        SELECT market_id, state, run_id, odds_count(%(changes)s), odds_is_mixed(%(changes)s)
+        FROM odds_changes(%(changes)s, %(run_id)s)
+        """,
+        pack,
     ).fetchall()
-    assert found == [(market_id, state, len(states)) for _, market_id, _, _, state in rows]
+    is_mixed = len(set(run_ids)) > 1
+    assert found == [(market_id, state, run_id, len(rows), is_mixed) for _, market_id, _, run_id, state in rows]
 
 
 def test_an_answers_new_changed_and_gone_markets_are_one_pack(database: Database) -> None:
@@ -105,25 +121,30 @@ def test_an_answer_cannot_be_appended_twice(database: Database) -> None:
             append_changes(connection, rows.with_columns(market_id=pl.lit(6, pl.Int32), run_id=pl.lit(2, pl.Int32)))
 
 
-def test_of_rows_of_several_runs_the_latest_counts_and_what_they_should_be_is_no_difference(
-    database: Database,
-) -> None:
+def test_each_row_of_a_moment_keeps_its_own_run(database: Database) -> None:
     """Rows of imports and repairs may meet an answer's at one moment."""
-    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, BOTH: HOME})]))
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, BOTH: HOME, GOALS: HOME})]))
     with database.connect() as connection:
         stored = read_history(connection).sort("market_id")
-    later = stored.with_columns(run_id=pl.Series([stored["run_id"][0], 900], dtype=pl.Int32))
-    for attempt in range(2):
+    (run_id,) = last_run(database)[:1]
+    later = stored.with_columns(run_id=pl.Series([run_id, 900, run_id], dtype=pl.Int32))
+    for wanted, run_of_pack, done in ((later, 900, [(0, 0, 1)]), (later, 900, []), (stored, run_id, [(0, 0, 1)])):
         with database.connect() as connection, connection.transaction():
             take_writer_lock(connection)
-            send(connection, difference(read_history(connection), later))
-            assert [changed[1:] for changed in apply_sent(connection)] == ([(0, 0, 1)] if attempt == 0 else [])
-        assert packs(database) == [(moment(0), 2, 900)]
-    with database.connect() as connection, connection.transaction():
-        take_writer_lock(connection)
-        send(connection, difference(read_history(connection), stored))
-        assert [changed[1:] for changed in apply_sent(connection)] == [(0, 0, 2)]
-    assert packs(database) == [(moment(0), 2, stored["run_id"][0])]
+            send(connection, difference(read_history(connection), wanted))
+            assert [changed[1:] for changed in apply_sent(connection)] == done
+        assert packs(database) == [(moment(0), 3, run_of_pack)]
+        with database.connect() as connection:
+            assert read_history(connection).sort("market_id").equals(wanted)
+            for run in (run_id, 900):
+                of_run = wanted.filter(pl.col("run_id") == run)
+                assert read_history(connection, run_ids=[run]).sort("market_id").equals(of_run)
+                counted = history_rows(database, moment(0), moment(1), run_id=run)
+                assert (counted.all, counted.of_run) == (3, of_run.height)
+        assert query(database, "SELECT market_id, captured_at, run_id FROM market_odds_history ORDER BY 1") == (
+            wanted.select("market_id", "captured_at", "run_id").rows()
+        )
+    assert rebuild_current(database).repaired == 0
 
 
 def test_rows_are_put_into_packs_and_taken_out_of_them(database: Database) -> None:

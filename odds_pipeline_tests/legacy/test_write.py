@@ -220,7 +220,7 @@ def test_a_market_that_our_first_complete_answer_lacks_ends_there(database: Data
 
 
 def test_importing_again_leaves_our_first_answer_whole_though_an_import_ended_markets_in_it(database: Database) -> None:
-    """A pack has one run: the import's, once it has put the ends of its markets there."""
+    """The ends of its markets stand in our answer's pack, each under the import's run."""
     rows = [
         change(at(3, 10), {"h": "2.0"}, market=TOTAL),
         change(at(3, 10), {"h": "2.1"}, market=("5001", None)),

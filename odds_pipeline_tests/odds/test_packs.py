@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odds_pipeline.odds.packs import CHANGES, LARGEST_NUMBER, PACKS, PackTooLarge, changes_counted, changes_in, packs_of
+from odds_pipeline.odds.packs import CHANGES, LARGEST_NUMBER, PACKS, PackTooLarge, changes_in, packs_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -24,20 +24,26 @@ def change(market_id: int, state: bytes = b"\x00\x00\xfa", *, listing: int = 7, 
 
 
 KEYS = st.tuples(st.integers(0, 3), st.integers(1, 2**31 - 1), st.integers(0, 2))
-CHANGED = st.dictionaries(KEYS, st.binary(max_size=70), max_size=40)
+RUNS = st.just(1) | st.integers(1, 3) | st.integers(1, 2**31 - 1)
+CHANGED = st.dictionaries(KEYS, st.tuples(st.binary(max_size=70), RUNS), max_size=40)
 
 
 @settings(deadline=None)
 @given(CHANGED)
-def test_what_is_packed_is_unpacked(changed: dict[tuple[int, int, int], bytes]) -> None:
-    rows = frame(*(change(market, state, listing=at, minute=minute) for (at, market, minute), state in changed.items()))
+def test_what_is_packed_is_unpacked(changed: dict[tuple[int, int, int], tuple[bytes, int]]) -> None:
+    rows = frame(
+        *(
+            change(market, state, listing=at, minute=minute, run=run)
+            for (at, market, minute), (state, run) in changed.items()
+        )
+    ).sort("event_bookmaker_id", "captured_at", "market_id")
     packs = packs_of(rows)
     assert packs.schema == pl.Schema(PACKS)
     assert packs.height == rows.select("event_bookmaker_id", "captured_at").n_unique()
-    assert changes_in(packs).select(*CHANGES).equals(rows.sort("event_bookmaker_id", "captured_at", "market_id"))
-    assert packs.select(changes_counted(pl.col("changes")).sum()).item() == rows.height
+    assert changes_in(packs).select(*CHANGES).equals(rows)
     part = packs.slice(1, 2)
-    assert changes_in(part).height == part.select(changes_counted(pl.col("changes")).sum()).item()
+    of_part = rows.join(part, on=["event_bookmaker_id", "captured_at"], how="semi", maintain_order="left")
+    assert changes_in(part).select(*CHANGES).equals(of_part)
 
 
 def test_a_pack_is_the_number_the_markets_the_lengths_and_the_states() -> None:
@@ -50,8 +56,15 @@ def test_a_pack_is_the_number_the_markets_the_lengths_and_the_states() -> None:
     }
 
 
-def test_of_several_runs_a_pack_has_the_latest() -> None:
-    assert packs_of(frame(change(1, run=4), change(2, run=9), change(3, run=2)))["run_id"].to_list() == [9]
+def test_a_pack_of_several_runs_has_the_latest_and_says_each_changes_own() -> None:
+    rows = frame(change(1, b"\x02", run=4), change(2, b"\x02", run=258), change(3, b"\x02", run=2))
+    (row,) = packs_of(rows).to_dicts()
+    assert row["run_id"] == 258
+    assert row["changes"] == bytes.fromhex(
+        "8003 00000001 00000002 00000003 0001 0001 0001 02 02 02 00000004 00000102 00000002"
+    )
+    beside = packs_of(pl.concat([rows, frame(change(1, minute=1, run=5))]))
+    assert changes_in(beside)["run_id"].to_list() == [4, 258, 2, 5]
 
 
 def test_the_columns_beside_the_changes_are_each_changes_own() -> None:
@@ -60,8 +73,8 @@ def test_the_columns_beside_the_changes_are_each_changes_own() -> None:
 
 
 def test_more_changes_than_a_pack_can_count_are_refused() -> None:
-    most = [change(market) for market in range(1, LARGEST_NUMBER + 1)]
-    assert changes_in(packs_of(frame(*most))).height == LARGEST_NUMBER
+    most = [change(market, run=1 + market % 2) for market in range(1, LARGEST_NUMBER + 1)]
+    assert changes_in(packs_of(frame(*most)))["run_id"].to_list() == [run for _, _, _, run, _ in most]
     with pytest.raises(PackTooLarge, match=r"bookmaker event 7 at 2026-11-20.*32,768 changes"):
         packs_of(frame(*most, change(LARGEST_NUMBER + 1)))
 
