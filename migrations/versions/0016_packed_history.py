@@ -105,9 +105,9 @@ FROM (day) AS row CROSS JOIN LATERAL odds_changes(row.changes, row.run_id) AS ch
 ORDER BY 1
 """
 
-# All in one transaction: the files of partitions that are dropped stay until it is committed, so that for a while
-# history is there twice, packed and plain. (Without percent signs: a script that is made of the migrations doubles
-# them.)
+# All in one transaction: the files of partitions that are dropped stay until it is committed. So at the peak the disk
+# holds history twice, plain and packed: about 1.5 times what it takes plain, beside WAL. (Without percent signs: a
+# script that is made of the migrations doubles them.)
 REMAKE = """
 DO $remake$
 DECLARE
