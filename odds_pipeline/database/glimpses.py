@@ -50,7 +50,7 @@ def history_rows(database: Database, start: datetime, end: datetime, *, run_id: 
             SELECT coalesce(sum(odds_count(changes)), 0),
                    coalesce(sum(
                        CASE WHEN odds_is_mixed(changes)
-                       THEN (SELECT count(*) FROM odds_changes(changes) AS change WHERE change.run_id = %(run_id)s)
+                       THEN (SELECT count(*)::int FROM odds_changes(changes) AS change WHERE change.run_id = %(run_id)s)
                        WHEN run_id = %(run_id)s THEN odds_count(changes) END
                    ), 0)
             FROM odds_history

@@ -141,6 +141,7 @@ def test_each_row_of_a_moment_keeps_its_own_run(database: Database) -> None:
                 assert read_history(connection, run_ids=[run]).sort("market_id").equals(of_run)
                 counted = history_rows(database, moment(0), moment(1), run_id=run)
                 assert (counted.all, counted.of_run) == (3, of_run.height)
+                assert type(counted.of_run) is int
         assert query(database, "SELECT market_id, captured_at, run_id FROM market_odds_history ORDER BY 1") == (
             wanted.select("market_id", "captured_at", "run_id").rows()
         )
