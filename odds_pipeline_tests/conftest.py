@@ -135,7 +135,8 @@ def _sweep_killed_sessions() -> None:
         if not re.fullmatch(_PREFIX + r"[a-z0-9_]{8}", directory.name):
             continue
         try:
-            is_new = time.time() - directory.stat().st_mtime < 60
+            # A cluster that a running session keeps to copy from has no server.
+            is_new = time.time() - directory.stat().st_mtime < 3600
             if not is_new and stop_abandoned(directory):
                 shutil.rmtree(directory, ignore_errors=True)
         except (EmbeddedServerError, OSError):

@@ -123,8 +123,9 @@ def test_the_death_of_its_owner_leaves_the_server_to_the_next(cluster_directory:
         owner.kill()
         owner.wait(60)
         with ensure(cluster_directory) as server:
-            assert server_process(server).pid == pid
-        assert is_gone(psutil.Process(pid)) if psutil.pid_exists(pid) else True
+            process = server_process(server)
+            assert process.pid == pid
+        wait_until(lambda: is_gone(process))
 
 
 def test_an_interrupt_at_the_terminal_does_not_reach_the_server(cluster_directory: Path) -> None:
