@@ -12,7 +12,8 @@ from odds_pipeline.charts.storage import growth_chart, sizes_chart
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
 from odds_pipeline.storage.samples import SAMPLES
 from odds_pipeline_tests.charts.drawing import START, drawn, texts
-from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours, table
+from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours
+from odds_pipeline_tests.storage.profile_parts import table
 
 GB = 10**9
 MB = 10**6

@@ -12,7 +12,8 @@ import pytest
 from odds_pipeline.storage.column_readers import Connection, column_readers, with_readers
 from odds_pipeline.storage.measured import Column, DatabaseProfile
 from odds_pipeline.storage.source_search import mentions_in, with_source
-from odds_pipeline_tests.storage.hand_profiles import first_generation, table
+from odds_pipeline_tests.storage.hand_profiles import first_generation
+from odds_pipeline_tests.storage.profile_parts import table
 
 SNAPSHOTS = replace(
     table("odds_snapshots", 10, 1_000_000),

@@ -8,7 +8,8 @@ import pytest
 
 from odds_pipeline.storage.drivers import BESIDE_TABLES, MOST, drivers
 from odds_pipeline.storage.measured import StorageProfile
-from odds_pipeline_tests.storage.hand_profiles import GB, empty, first_generation, ours
+from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours
+from odds_pipeline_tests.storage.profile_parts import GB
 
 
 def test_the_earlier_system_is_raw_responses_and_market_odds():

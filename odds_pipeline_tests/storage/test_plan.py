@@ -11,7 +11,8 @@ from odds_pipeline.storage.measured import ColumnReaders, StorageProfile
 from odds_pipeline.storage.opportunities.afterwards import with_table, without_column
 from odds_pipeline.storage.opportunities.retain import kept_for
 from odds_pipeline.storage.plan import plan
-from odds_pipeline_tests.storage.hand_profiles import GB, NOW, empty, first_generation, ours
+from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours
+from odds_pipeline_tests.storage.profile_parts import GB, NOW
 
 SETTINGS = Settings()
 

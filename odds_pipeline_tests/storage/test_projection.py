@@ -10,7 +10,8 @@ import pytest
 from odds_pipeline.settings import Settings
 from odds_pipeline.storage.measured import DatabaseProfile, StorageProfile
 from odds_pipeline.storage.projection import projection
-from odds_pipeline_tests.storage.hand_profiles import GB, MB, NOW, ages, empty, first_generation, ours, table
+from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours
+from odds_pipeline_tests.storage.profile_parts import GB, MB, NOW, ages, table
 
 SETTINGS = Settings()
 

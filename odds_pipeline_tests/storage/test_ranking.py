@@ -19,17 +19,8 @@ from odds_pipeline.storage.measured import (
 )
 from odds_pipeline.storage.opportunities import indexes, retain
 from odds_pipeline.storage.ranking import opportunities, worth
-from odds_pipeline_tests.storage.hand_profiles import (
-    GB,
-    MB,
-    NOW,
-    ages,
-    empty,
-    first_generation,
-    index,
-    ours,
-    table,
-)
+from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours
+from odds_pipeline_tests.storage.profile_parts import GB, MB, NOW, ages, index, table
 
 
 def test_the_earlier_system_has_raw_responses_first():

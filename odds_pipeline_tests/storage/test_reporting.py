@@ -14,7 +14,8 @@ from odds_pipeline.storage.judged import Judgement
 from odds_pipeline.storage.measured import ColumnReaders, DatabaseProfile, StorageProfile, Table, Wal
 from odds_pipeline.storage.reporting import report, report_json, sections
 from odds_pipeline_tests.storage.hand_judgements import AGAINST, FULL, NOTHING
-from odds_pipeline_tests.storage.hand_profiles import NOW, empty, first_generation, ours, table
+from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours
+from odds_pipeline_tests.storage.profile_parts import NOW, table
 
 MB = 10**6
 STYLES: tuple[Literal["markdown", "text"], ...] = ("markdown", "text")

@@ -11,7 +11,8 @@ from odds_pipeline.storage.judged import StrategyJudgement
 from odds_pipeline.storage.measured import Column, StorageProfile
 from odds_pipeline.storage.plan import plan
 from odds_pipeline.storage.strategies import COMPRESSION, HYPERTABLES, NAMES, NORMALIZATION, RAW, RETENTION, strategies
-from odds_pipeline_tests.storage.hand_profiles import GB, empty, first_generation, ours
+from odds_pipeline_tests.storage.hand_profiles import empty, first_generation, ours
+from odds_pipeline_tests.storage.profile_parts import GB
 
 NOTHING = replace(empty(), databases=())
 

@@ -20,7 +20,8 @@ from odds_pipeline.storage.opportunities.afterwards import (
     without_index,
     younger,
 )
-from odds_pipeline_tests.storage.hand_profiles import NOW, first_generation, index
+from odds_pipeline_tests.storage.hand_profiles import first_generation
+from odds_pipeline_tests.storage.profile_parts import NOW, index
 
 BYTES = st.integers(0, 30_000_000_000)
 

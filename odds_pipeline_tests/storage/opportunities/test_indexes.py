@@ -12,7 +12,8 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.storage.measured import DatabaseProfile, Table
 from odds_pipeline.storage.opportunities.advice import Advice
 from odds_pipeline.storage.opportunities.indexes import useless_indexes
-from odds_pipeline_tests.storage.hand_profiles import GB, MB, NOW, index, ours, table
+from odds_pipeline_tests.storage.hand_profiles import ours
+from odds_pipeline_tests.storage.profile_parts import GB, MB, NOW, index, table
 from odds_pipeline_tests.storage.profiling import execute, profiled
 
 

@@ -14,7 +14,8 @@ from odds_pipeline.storage.opportunities.advice import Advice
 from odds_pipeline.storage.opportunities.afterwards import without_repeats
 from odds_pipeline.storage.opportunities.retain import old_rows, other_old_rows
 from odds_pipeline.storage.opportunities.shapes import repeats_of
-from odds_pipeline_tests.storage.hand_profiles import GB, MB, NOW, ages, first_generation, table
+from odds_pipeline_tests.storage.hand_profiles import first_generation
+from odds_pipeline_tests.storage.profile_parts import GB, MB, NOW, ages, table
 
 ROOM = Settings()
 NO_ROOM = Settings(storage_target_gb=0.1)

@@ -9,7 +9,8 @@ from odds_pipeline.storage.measured import DatabaseProfile, Kept, StorageProfile
 from odds_pipeline.storage.report.parts import Section
 from odds_pipeline.storage.report.sizes import column_section, health_section, retention_section, table_sections
 from odds_pipeline.storage.text import text
-from odds_pipeline_tests.storage.hand_profiles import NOW, first_generation, table
+from odds_pipeline_tests.storage.hand_profiles import first_generation
+from odds_pipeline_tests.storage.profile_parts import NOW, table
 
 MB = 10**6
 
