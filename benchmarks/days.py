@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import psycopg
 
 from odds_pipeline.archive.store import Archive
-from odds_pipeline.clock import ManualClock
 from odds_pipeline.database.archived_files import NamedFile, named_files
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import archive_lock
@@ -28,19 +27,16 @@ from odds_pipeline.days.compact import compact_days
 from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.days.rebuild import rebuild_days
 from odds_pipeline.days.retire import retire_day
-from odds_pipeline.scrape.cycle import scrape_cycle, write_scraped
-from odds_pipeline.settings import BookmakerSettings, Settings
-from odds_pipeline.simulator.simulator import Simulator
+from odds_pipeline.settings import Settings
 
 from .measure import peak_memory_mb, reset_peak_memory, say, timed
 from .offers import SCALES, cycle_at, prepared, stage
 from .scratch import running, scratch_database, scratch_directory, total_size
+from .simulated import MORNING, run_simulated_cycles
 
 SIMULATED_EVENTS = 60
 SIMULATED_CYCLES = 48
 FULL_DAY_ROWS = 1_000_000
-_MORNING = datetime(2026, 9, 12, 6, 0, tzinfo=UTC)
-_INTERVAL = timedelta(minutes=5)
 _SETTINGS = Settings()
 
 
@@ -52,22 +48,9 @@ def run() -> None:
 
 
 def _simulated_day(directory: Path, database: Database) -> None:
-    archive, clock = Archive(directory / "archive"), ManualClock(_MORNING)
-    with Simulator(events=SIMULATED_EVENTS, clock=clock, period=_INTERVAL) as simulator:
-        sections = {slug: BookmakerSettings(url=url) for slug, url in simulator.urls.items()}
-        settings = _SETTINGS.model_copy(update=sections)
-        for _ in range(SIMULATED_CYCLES):
-            cycle, _ = scrape_cycle(
-                database,
-                settings.bookmakers,
-                trigger="manual",
-                settings=settings,
-                clock=clock,
-                staging_root=directory / "staging",
-            )
-            write_scraped(database, archive, cycle, settings=settings, clock=clock)
-            clock.advance(_INTERVAL)
-    day = _MORNING.date()
+    archive = Archive(directory / "archive")
+    run_simulated_cycles(directory, database, archive, SIMULATED_EVENTS, (0, *[1] * (SIMULATED_CYCLES - 1)))
+    day = MORNING.date()
     with database.connect() as connection:
         observed, covered = named_files(connection, "observations"), named_files(connection, "coverage")
     first, changes = observed[:1], observed[1:]

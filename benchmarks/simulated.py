@@ -6,6 +6,7 @@ many changes as a cycle of a larger world; a file's bytes are then a line over i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +23,8 @@ from odds_pipeline.settings import BookmakerSettings, Settings
 from odds_pipeline.simulator.simulator import Simulator
 
 EVENTS = 60
-_MORNING = datetime(2026, 9, 12, 6, 0, tzinfo=UTC)
-_INTERVAL = timedelta(minutes=5)
+MORNING = datetime(2026, 9, 12, 6, 0, tzinfo=UTC)
+INTERVAL = timedelta(minutes=5)
 _PERIODS = (1, 1, 10, 864)
 """Between a cycle and the one before it. After three days there are other matches."""
 
@@ -46,14 +47,16 @@ class FileBytes:
         return self.answers_fixed + answers * self.answer
 
 
-def file_bytes(directory: Path, database: Database) -> FileBytes:
-    """Run a few cycles in an empty database, and measure their files."""
-    archive, clock = Archive(directory / "archive"), ManualClock(_MORNING)
-    with Simulator(events=EVENTS, clock=clock, period=_INTERVAL) as simulator:
+def run_simulated_cycles(
+    directory: Path, database: Database, archive: Archive, events: int, periods: Iterable[int]
+) -> None:
+    """Run cycles of so many matches from ``MORNING`` on, each so many periods of ``INTERVAL`` after the one before."""
+    clock = ManualClock(MORNING)
+    with Simulator(events=events, clock=clock, period=INTERVAL) as simulator:
         sections = {slug: BookmakerSettings(url=url) for slug, url in simulator.urls.items()}
         settings = Settings().model_copy(update=sections)
-        for periods in (0, *_PERIODS):
-            clock.advance(periods * _INTERVAL)
+        for passed in periods:
+            clock.advance(passed * INTERVAL)
             cycle, _ = scrape_cycle(
                 database,
                 settings.bookmakers,
@@ -63,11 +66,17 @@ def file_bytes(directory: Path, database: Database) -> FileBytes:
                 staging_root=directory / "staging",
             )
             write_scraped(database, archive, cycle, settings=settings, clock=clock)
+
+
+def file_bytes(directory: Path, database: Database) -> FileBytes:
+    """Run a few cycles in an empty database, and measure their files."""
+    archive = Archive(directory / "archive")
+    run_simulated_cycles(directory, database, archive, EVENTS, (0, *_PERIODS))
     _, usual, _, large, _ = _files(database, "observations")
     change = (large.bytes - usual.bytes) / (large.rows - usual.rows)
     _, covered, *_, others = _files(database, "coverage")
     answers = pl.concat([archive.read(file.path) for file in (covered, others)])
-    scratch = CycleFiles(Archive(directory / "scratch"), cycle_at=_MORNING, run_id=1)
+    scratch = CycleFiles(Archive(directory / "scratch"), cycle_at=MORNING, run_id=1)
     together = scratch.write_coverage(answers)
     answer = (together.bytes - covered.bytes) / others.rows
     return FileBytes(usual.bytes - change * usual.rows, change, covered.bytes - answer * covered.rows, answer)
