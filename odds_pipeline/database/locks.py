@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 
@@ -80,5 +81,28 @@ def end_sessions_of(connection: psycopg.Connection, run_id: int) -> int:
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         """,
         [_RUN, run_id],
+    )
+    return len(ended.fetchall())
+
+
+def end_cycle_without_run(connection: psycopg.Connection, *, silent_for: timedelta) -> int:
+    """End the session that holds the cycle's lock, works for no run and has asked nothing for so long (the server's
+    clock); return whether there was one: a process that hung before it opened its run, or in a remap before that.
+    """
+    ended = connection.execute(
+        """
+        SELECT pg_terminate_backend(held.pid, 5000)
+        FROM pg_locks AS held JOIN pg_stat_activity AS session ON session.pid = held.pid
+        WHERE held.locktype = 'advisory'
+          AND (held.classid, held.objid, held.objsubid) = ((%(key)s >> 32)::oid, (%(key)s & 4294967295)::oid, 1)
+          AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND session.state_change < clock_timestamp() - %(silent_for)s
+          AND NOT EXISTS (
+              SELECT FROM pg_locks AS signed
+              WHERE signed.pid = held.pid AND signed.locktype = 'advisory'
+                AND (signed.classid, signed.objsubid) = (%(run)s::oid, 2)
+          )
+        """,
+        {"key": _CYCLE, "run": _RUN, "silent_for": silent_for},
     )
     return len(ended.fetchall())

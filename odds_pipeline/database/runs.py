@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.locks import end_sessions_of, sign_transaction
+from odds_pipeline.database.locks import end_cycle_without_run, end_sessions_of, sign_transaction
 from odds_pipeline.database.record import RunGivenUp, recorded
 from odds_pipeline.settings import Settings
 
@@ -133,6 +133,7 @@ def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) 
     """Fail every run that has shown no life for ``dead_run_after``; return their ids (B-45).
 
     What its sessions hold is free then: the cycle's lock, or the writer's with all that the transaction had changed.
+    So is the cycle's lock of a process that hung before it opened a run.
     """
     with database.borrow() as connection:
         dead = connection.execute(
@@ -145,6 +146,7 @@ def give_up_dead_runs(database: Database, *, settings: Settings, now: datetime) 
         ).fetchall()
         for (run_id,) in dead:
             end_sessions_of(connection, run_id)
+        end_cycle_without_run(connection, silent_for=settings.dead_run_after)
     minutes = settings.dead_run_after / timedelta(minutes=1)
     message = f"no sign of life for {minutes:g} minutes; given up"
     return [run_id for (run_id,) in dead if fail_run(database, run_id, error_type="dead_run", message=message, now=now)]

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.locks import sign_session, try_cycle_lock
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.record import RunGivenUp
 from odds_pipeline.database.runs import give_up_dead_runs
@@ -85,6 +87,28 @@ def test_a_run_given_up_while_it_waited_for_its_turn_writes_nothing(database: Da
         woken.result()
     assert history_count(database) == 0
     assert commit(database, prices(T0 + SECOND, "2.2")).new == 1
+
+
+def test_a_cycle_that_hangs_before_it_has_a_run_gives_its_lock_back(database: Database) -> None:
+    """B-45: nothing but its silence tells of it; a cycle with a run is judged by the run's signs of life."""
+
+    def look(dead_after: timedelta) -> None:
+        settings = SETTINGS.model_copy(update={"dead_run_after": dead_after})
+        assert give_up_dead_runs(database, settings=settings, now=T0) == []
+
+    with database.connect() as hung, database.connect() as other:
+        assert try_cycle_lock(hung)
+        look(timedelta(minutes=10))
+        assert not try_cycle_lock(other)
+        sign_session(hung, running(database, T0))
+        look(timedelta(0))
+        assert not try_cycle_lock(other)
+    with database.connect() as hung, database.connect() as other:
+        assert try_cycle_lock(hung)
+        look(timedelta(0))
+        assert try_cycle_lock(other)
+        with pytest.raises(psycopg.OperationalError):
+            hung.execute("SELECT 1")
 
 
 def test_a_rebuild_of_current_waits_for_the_writer(database: Database, elsewhere: Elsewhere) -> None:
