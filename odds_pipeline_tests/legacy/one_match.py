@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import polars as pl
@@ -21,8 +22,15 @@ DAY = date(2026, 2, 3)
 MIDNIGHT = datetime(2026, 2, 3, tzinfo=UTC)
 SCHEMA = "old"
 EVENT = 11
-SPORTYBET_EVENT, BET9JA_EVENT = 21, 22
 WINNER = "3743"
+
+
+class Competitor(IntEnum):
+    """The match as a competitor lists it: its id in ``competitor_events``."""
+
+    SPORTYBET = 21
+    BET9JA = 22
+
 
 Offer = Mapping[str, float | None]
 """Outcome name to price; None for one that is suspended."""

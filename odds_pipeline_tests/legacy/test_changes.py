@@ -17,11 +17,10 @@ from odds_pipeline.legacy.source import LegacySource
 from odds_pipeline.legacy.tables import EarlierSystemMissing
 from odds_pipeline.odds.observation import OBSERVATION_SCHEMA
 from odds_pipeline_tests.legacy.one_match import (
-    BET9JA_EVENT,
     DAY,
     MIDNIGHT,
-    SPORTYBET_EVENT,
     WINNER,
+    Competitor,
     OldSystem,
     count,
     market,
@@ -133,7 +132,7 @@ def test_line_zero_and_no_line_are_two_markets(old: OldSystem) -> None:
 
 
 def test_competitors_join_the_match_by_its_sportradar_id(old: OldSystem) -> None:
-    old.snapshot(1, winner(1.8), competitor=SPORTYBET_EVENT)
+    old.snapshot(1, winner(1.8), competitor=Competitor.SPORTYBET)
     old.history(2, "sportybet", winner(1.9))
     old.history(2, "bet9ja", winner(1.7))
     found = old.changes().observations
@@ -199,7 +198,7 @@ def test_the_current_state_is_history_where_history_was_lost(old: OldSystem) -> 
 def test_times_without_a_zone_are_utc_whatever_the_servers_zone(altered: OldSystem) -> None:
     zone = "ALTER DATABASE %I SET TimeZone = ''Africa/Lagos''"
     altered.run(f"DO $$ BEGIN EXECUTE format('{zone}', current_database()); END $$")
-    altered.snapshot(23.9, winner(1.8), competitor=SPORTYBET_EVENT)
+    altered.snapshot(23.9, winner(1.8), competitor=Competitor.SPORTYBET)
     found = altered.changes()
     assert shown(found) == [(23.9, offer("1.8"))]
     assert found.observations["kickoff"].to_list() == [datetime(2026, 2, 9, 18, tzinfo=UTC)]
@@ -290,7 +289,7 @@ def test_the_source_cannot_be_written_through(old: OldSystem) -> None:
 
 def test_the_days_are_those_of_every_table(old: OldSystem) -> None:
     old.snapshot(-1, winner(1.8))
-    old.snapshot(1, winner(1.8), competitor=BET9JA_EVENT)
+    old.snapshot(1, winner(1.8), competitor=Competitor.BET9JA)
     old.history(25, "betpawa", winner(1.8))
     old.current(73, "betpawa", winner(1.8, gone=97))
     expected = [(MIDNIGHT + timedelta(hours=hours)).date() for hours in (-1, 1, 25, 73, 97)]

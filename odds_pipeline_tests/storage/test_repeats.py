@@ -13,7 +13,7 @@ from odds_pipeline.storage.profile import profile_database
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle
 from odds_pipeline_tests.legacy.earlier_schema import create_indexes
-from odds_pipeline_tests.legacy.one_match import SPORTYBET_EVENT, OldSystem, market
+from odds_pipeline_tests.legacy.one_match import Competitor, OldSystem, market
 
 NOW = datetime(2026, 2, 10, tzinfo=UTC)
 
@@ -71,8 +71,8 @@ def test_what_an_answer_says_twice_of_one_market_is_no_repeat_but_may_be_an_equa
 def test_events_are_told_apart_and_each_competitors_too(old: OldSystem, empty_database: str) -> None:
     for hours in (0, 1):
         old.snapshot(hours, market("1", {"1": 1.5}))
-        old.snapshot(hours, market("1", {"1": 1.5}), competitor=SPORTYBET_EVENT)
-        old.snapshot(hours, market("1", {"1": 1.5 + hours}), competitor=SPORTYBET_EVENT + 1)
+        old.snapshot(hours, market("1", {"1": 1.5}), competitor=Competitor.SPORTYBET)
+        old.snapshot(hours, market("1", {"1": 1.5 + hours}), competitor=Competitor.SPORTYBET + 1)
     repeats = found(empty_database)
     assert (repeats["market_odds"].pairs, repeats["market_odds"].equal) == (1, 1)
     competitors = repeats["competitor_market_odds"]
