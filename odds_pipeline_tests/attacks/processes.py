@@ -1,11 +1,7 @@
-"""Processes that an attack starts and kills: whole cycles, and simulators.
-
-They are forked from a server that has everything imported, so that one costs a tenth of a second, not two.
-"""
+"""Processes that an attack starts and kills: whole cycles, and simulators."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Mapping
@@ -24,12 +20,7 @@ from odds_pipeline.simulator.server import Options, Server, base_urls
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.bookmakers.sites import quick_settings
 from odds_pipeline_tests.cycle.small_world import PERIOD, SmallWorld, query, run_cycle
-
-DOOMED = "odds_pipeline_doomed"
-"""``application_name`` of a cycle that may be killed."""
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload([__name__])
+from odds_pipeline_tests.doomed import DOOMED, forks
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -89,7 +80,7 @@ def cycle_process(
     ``urls``: of other bookmakers than the world's; ``url``: of another way to the database.
     """
     archive_of(database)  # so that the process finds the same one
-    answers, theirs = _forks.Pipe(duplex=False)
+    answers, theirs = forks.Pipe(duplex=False)
     arguments = (
         url or database.url.render_as_string(hide_password=False),
         staging,
@@ -97,7 +88,7 @@ def cycle_process(
         world.clock.now(),
         theirs,
     )
-    process = _forks.Process(target=_cycle, args=arguments)
+    process = forks.Process(target=_cycle, args=arguments)
     process.start()
     theirs.close()
     try:
@@ -112,8 +103,8 @@ def cycle_process(
 @contextmanager
 def simulator_process(world: SmallWorld) -> Iterator[tuple[BaseProcess, dict[str, str]]]:
     """The world's bookmakers, as they are now, served by a process of its own; with their URLs."""
-    answers, theirs = _forks.Pipe(duplex=False)
-    process = _forks.Process(target=_serve, args=(world.events, world.seed, world.clock.now(), theirs))
+    answers, theirs = forks.Pipe(duplex=False)
+    process = forks.Process(target=_serve, args=(world.events, world.seed, world.clock.now(), theirs))
     process.start()
     theirs.close()
     try:
@@ -132,12 +123,6 @@ def is_writing(database: Database) -> bool:
           AND session.application_name = %s AND session.datname = current_database()
     """
     return bool(query(database, changing, [DOOMED]))
-
-
-def has_sessions(database: Database) -> bool:
-    """Whether the server still has a session of a cycle of ours, killed or not."""
-    ours = "SELECT FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
-    return bool(query(database, ours, [DOOMED]))
 
 
 def _cycle(url: str, staging: Path, urls: dict[str, str], now: datetime, answers: Connection) -> None:

@@ -30,16 +30,11 @@ from odds_pipeline_tests.attacks.holding import (
     assert_invariants_hold,
     remember,
 )
-from odds_pipeline_tests.attacks.processes import (
-    CycleProcess,
-    cycle_process,
-    has_sessions,
-    is_writing,
-    simulator_process,
-)
+from odds_pipeline_tests.attacks.processes import CycleProcess, cycle_process, is_writing, simulator_process
 from odds_pipeline_tests.attacks.rounds import told, wait_until
 from odds_pipeline_tests.conftest import TEST_SETTINGS
 from odds_pipeline_tests.cycle.small_world import SmallWorld, available, confirmed_at, query, run_cycle, stored
+from odds_pipeline_tests.doomed import has_sessions
 
 RUN, SIMULATOR = "the run", "the simulator"
 IMMEDIATE, POSTMASTER = "PostgreSQL, shut down immediately", "PostgreSQL's postmaster, killed"

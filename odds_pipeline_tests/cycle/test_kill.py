@@ -19,7 +19,7 @@ from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.runs import give_up_dead_runs
 from odds_pipeline.simulator.faults import Fault, FaultKind
-from odds_pipeline_tests.attacks.processes import DOOMED, cycle_process
+from odds_pipeline_tests.attacks.processes import cycle_process
 from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.cycle.small_world import (
     SLUGS,
@@ -33,11 +33,10 @@ from odds_pipeline_tests.cycle.small_world import (
     run_cycle,
     stored,
 )
+from odds_pipeline_tests.doomed import Reached, gate_at, has_sessions, is_waiting_for_a_lock
 
 ONE_MINUTE = timedelta(minutes=1)
-_GATE = 4711
 
-Reached = Callable[[], bool]
 KillPoint = Callable[[Database, SmallWorld], AbstractContextManager[Reached]]
 
 
@@ -60,32 +59,9 @@ def twin(postgres_server: Any, migrated_template: str) -> Iterator[Database]:
         connection.execute("DROP DATABASE undisturbed WITH (FORCE)")
 
 
-def is_waiting_for_a_lock(database: Database) -> bool:
-    waiting = "SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
-    return bool(query(database, waiting, [DOOMED]))
-
-
 def at_statement(timing: LiteralString) -> KillPoint:
-    """A point within the database: there a trigger waits for a lock that the test holds."""
-
-    @contextmanager
-    def point(database: Database, world: SmallWorld) -> Iterator[Reached]:
-        table = timing.split(" ON ", 1)[1].split()[0]
-        with database.connect(autocommit=True) as connection:
-            connection.execute(
-                f"""
-                CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql
-                AS 'BEGIN PERFORM pg_advisory_xact_lock_shared({_GATE}); RETURN NEW; END'
-                """.encode()
-            )
-            connection.execute(f"CREATE {timing} EXECUTE FUNCTION wait_at_gate()".encode())
-            connection.execute("SELECT pg_advisory_lock(%s)", [_GATE])
-            yield lambda: is_waiting_for_a_lock(database)
-            connection.execute("SELECT pg_advisory_unlock(%s)", [_GATE])
-            connection.execute(f"DROP TRIGGER gate ON {table}".encode())
-            connection.execute("DROP FUNCTION wait_at_gate")
-
-    return point
+    """A point within a transaction."""
+    return lambda database, world: gate_at(timing, database)
 
 
 def while_asking(target: Any, requests: int) -> KillPoint:
@@ -150,7 +126,7 @@ def test_a_cycle_killed_at_any_point_is_made_good_by_the_next(
         before, rows_before = stored(database), history(database)
         with point(database, world) as reached:
             kill_at(reached, database, world, staging)
-        wait_until(lambda: not query(database, "SELECT FROM pg_stat_activity WHERE application_name = %s", [DOOMED]))
+        wait_until(lambda: not has_sessions(database))
         is_committed = name == "committing"
         assert (stored(database) == before) == (not is_committed), name
         assert (history(database) == rows_before) == (not is_committed), name

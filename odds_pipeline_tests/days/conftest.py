@@ -1,4 +1,4 @@
-"""Fixtures for reading across tiers: five days of odds, of which three may be retired."""
+"""Fixtures of days: five for reading across tiers, of which three may be retired; copies of days lived through."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from odds_pipeline.archive.store import Archive
+from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.days.days_of_odds import DaysOfOdds, shown_rows
+from odds_pipeline_tests.days.live_days import Lived, copied
 from odds_pipeline_tests.days.questions import DAYS, FIRST_KEPT, Row, Shared, retire
 
 
@@ -41,3 +43,10 @@ def shared(shared_migrated_database: str) -> Iterator[Shared]:
     retire(database, FIRST_KEPT)
     yield Shared(database, archive_of(database), before)
     database.dispose()
+
+
+@pytest.fixture
+def lived(postgres_server: EmbeddedServer, template: Lived) -> Iterator[Lived]:
+    """A copy of the module's ``template``, days that were written live."""
+    with copied(postgres_server, template) as lived:
+        yield lived

@@ -55,6 +55,16 @@ class Lived:
 
 
 @contextmanager
+def lived_through(url: str, *, seed: int, days: int = 4) -> Iterator[Lived]:
+    """Write these days into an empty database; tests are given copies of it."""
+    database = Database(url)
+    world = LiveDays(database, archive_of(database), seed=seed, days=days)
+    world.commit_all()
+    yield Lived(database, archive_of(database), world.days)
+    database.dispose()
+
+
+@contextmanager
 def copied(server: EmbeddedServer, lived: Lived) -> Iterator[Lived]:
     """A copy of its own, archive included."""
     name = f"test_{uuid4().hex[:12]}"

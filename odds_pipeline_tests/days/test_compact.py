@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-import time
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,21 +13,16 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.reader_role import as_reader, ensure_reader_role
 from odds_pipeline.days import compact
-from odds_pipeline.days.compact import CompactedDay, compact_days
-from odds_pipeline_tests.attacks.rounds import wait_until
+from odds_pipeline.days.compact import compact_days
 from odds_pipeline_tests.database.reading import query
+from odds_pipeline_tests.days import doomed_work
+from odds_pipeline_tests.days.reading_on import reading_on
+from odds_pipeline_tests.doomed import kill_at
 
 DAY = date(2026, 11, 1)
 TOMORROW = DAY + timedelta(days=1)
 LISTINGS, CYCLES = 600, 24
 ROWS = "SELECT * FROM odds_history ORDER BY event_bookmaker_id, captured_at"
-DOOMED = """
-import sys
-from datetime import date
-from odds_pipeline.database.engine import Database
-from odds_pipeline.days.compact import compact_days
-compact_days(Database(sys.argv[1]), before=date.fromisoformat(sys.argv[2]))
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -172,16 +163,10 @@ def test_a_row_that_comes_while_the_copy_is_made_is_not_lost(
 def test_what_a_killed_run_left_is_cleared_up_and_done_again(database: Database) -> None:
     """The copy waits for a reader to take the day's place; nobody holds the locks of a process that is killed."""
     rows = query(database, ROWS)
-    url = database.url.render_as_string(hide_password=False)
     finished = "SELECT FROM pg_class WHERE relname = 'odds_history_20261101_in_order' AND reltuples > 0"
     with database.connect() as reader:
         reader.execute("SELECT FROM odds_history LIMIT 1")
-        with subprocess.Popen([sys.executable, "-c", DOOMED, url, TOMORROW.isoformat()]) as process:
-            try:
-                wait_until(lambda: bool(query(database, finished)) or process.poll() is not None)
-                assert process.poll() is None
-            finally:
-                process.kill()
+        kill_at(lambda: bool(query(database, finished)), doomed_work.compact, database.url, TOMORROW)
         assert query(database, ROWS) == rows
     assert copies(database)
     migrate.verify(database.url)
@@ -226,37 +211,13 @@ def test_a_snapshot_of_before_keeps_the_day_and_reads_all_of_it(
 
 
 def test_readers_find_every_row_and_do_not_queue_behind_one_that_holds_on(database: Database) -> None:
-    waits: list[float] = []
-    counts: set[Any] = set()
-    done: list[CompactedDay] = []
-    holding_s = 1.5
-    is_over = threading.Event()
-
-    def read() -> None:
-        with database.connect() as reader:
-            while not is_over.is_set():
-                reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                began = time.perf_counter()
-                reader.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE")
-                waits.append(time.perf_counter() - began)
-                counts.add(reader.execute("SELECT count(*) FROM odds_history").fetchone())
-                reader.rollback()
-
-    def hold_on() -> None:
-        with database.connect() as reader:
-            reader.execute("SELECT FROM odds_history LIMIT 1")
-            is_over.wait(holding_s)
-
-    threads = [threading.Thread(target=target) for target in (read, hold_on)]
-    for thread in threads:
-        thread.start()
-    try:
-        done += compact_days(database, before=TOMORROW)
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
+    with reading_on(database, count) as reading:
+        done = compact_days(database, before=TOMORROW)
     assert [day.day for day in done] == [DAY]
-    assert counts == {(2 * LISTINGS * CYCLES,)}
-    assert len(waits) > 20
-    assert max(waits) < holding_s / 2
+    assert reading.counts == {2 * LISTINGS * CYCLES}
+    reading.require_no_queue()
+
+
+def count(reader: psycopg.Connection) -> int:
+    ((rows,),) = reader.execute("SELECT count(*) FROM odds_history")
+    return rows

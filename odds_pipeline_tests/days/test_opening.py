@@ -11,8 +11,6 @@ import pytest
 
 from odds_pipeline.archive.store import ArchiveDamaged, ArchivedFile
 from odds_pipeline.database.archived_files import stale_states
-from odds_pipeline.database.embedded import EmbeddedServer
-from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
 from odds_pipeline.database.locks import archive_lock
 from odds_pipeline.database.partitions import ensure_partitions, list_partitions
@@ -21,10 +19,9 @@ from odds_pipeline.days.opening import ensure_states, history_snapshot, opening_
 from odds_pipeline.days.retire import retire_day
 from odds_pipeline.odds.packed import OutcomeStatus, pack, unpack
 from odds_pipeline.odds.replay import HISTORY_ROWS, state_at
-from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.by_hand import insert_changes
 from odds_pipeline_tests.database.reading import query
-from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, history_rows
+from odds_pipeline_tests.days.live_days import Lived, LiveDays, history_rows, lived_through
 
 A_DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -32,16 +29,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 @pytest.fixture(scope="module")
 def template(shared_migrated_database: str) -> Iterator[Lived]:
-    database = Database(shared_migrated_database)
-    world = LiveDays(database, archive_of(database), seed=3)
-    world.commit_all()
-    yield Lived(database, archive_of(database), world.days)
-    database.dispose()
-
-
-@pytest.fixture
-def lived(postgres_server: EmbeddedServer, template: Lived) -> Iterator[Lived]:
-    with copied(postgres_server, template) as lived:
+    with lived_through(shared_migrated_database, seed=3) as lived:
         yield lived
 
 

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
 from odds_pipeline.database.locks import take_writer_lock
@@ -19,27 +18,17 @@ from odds_pipeline.days.rebuild import rebuild_days
 from odds_pipeline.days.refold import refold
 from odds_pipeline.days.sources import DayNotRebuildable, rebuildable_days
 from odds_pipeline.odds.packed import OutcomeStatus, pack
-from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.by_hand import history_by_hand, insert_changes
 from odds_pipeline_tests.database.cycles import running
 from odds_pipeline_tests.database.reading import query
-from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, current_rows, history_rows
+from odds_pipeline_tests.days.live_days import Lived, current_rows, history_rows, lived_through
 
 A_DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
 def template(shared_migrated_database: str) -> Iterator[Lived]:
-    database = Database(shared_migrated_database)
-    world = LiveDays(database, archive_of(database), seed=7)
-    world.commit_all()
-    yield Lived(database, archive_of(database), world.days)
-    database.dispose()
-
-
-@pytest.fixture
-def lived(postgres_server: EmbeddedServer, template: Lived) -> Iterator[Lived]:
-    with copied(postgres_server, template) as lived:
+    with lived_through(shared_migrated_database, seed=7) as lived:
         yield lived
 
 

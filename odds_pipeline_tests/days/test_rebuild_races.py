@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
-from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.days import rebuild
 from odds_pipeline.days.opening import ensure_states
 from odds_pipeline.days.rebuild import rebuild_days
-from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.database.by_hand import history_by_hand
 from odds_pipeline_tests.database.reading import query
-from odds_pipeline_tests.days.live_days import Lived, LiveDays, copied, current_rows, history_rows
+from odds_pipeline_tests.days import doomed_work
+from odds_pipeline_tests.days.live_days import Lived, LiveDays, current_rows, history_rows, lived_through
+from odds_pipeline_tests.doomed import Reached, gate_at, has_sessions, is_waiting_for_a_lock, kill_at
 
-DOOMED = "odds_pipeline_doomed"
-_GATE = 4712
 SECOND = timedelta(seconds=1)
 
-Reached = Callable[[], bool]
 KillPoint = Callable[[Database], AbstractContextManager[Reached]]
 
 
 @pytest.fixture(scope="module")
 def template(shared_migrated_database: str) -> Iterator[Lived]:
-    """Three days, with archived states, of which a third of the rows was lost."""
-    database = Database(shared_migrated_database)
-    world = LiveDays(database, archive_of(database), seed=11, days=3)
-    world.commit_all()
-    lived = Lived(database, archive_of(database), world.days)
-    ensure_states(database, lived.archive, lived.days[-1])
-    yield lived
-    database.dispose()
-
-
-@pytest.fixture
-def lived(postgres_server: EmbeddedServer, template: Lived) -> Iterator[Lived]:
-    with copied(postgres_server, template) as lived:
+    """Three days, with archived states."""
+    with lived_through(shared_migrated_database, seed=11, days=3) as lived:
+        ensure_states(lived.database, lived.archive, lived.days[-1])
         yield lived
 
 
@@ -61,33 +46,9 @@ def lose_rows(database: Database) -> None:
             connection.execute(f"UPDATE {table} SET state = '\\x0000fa' WHERE market_id % 5 = 0".encode())
 
 
-def is_waiting_for_a_lock(database: Database) -> bool:
-    waiting = "SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
-    return bool(query(database, waiting, [DOOMED]))
-
-
 def at_statement(timing: LiteralString) -> KillPoint:
-    """A point within the transaction: there a trigger waits for a lock that the test holds."""
-
-    @contextmanager
-    def point(database: Database) -> Iterator[Reached]:
-        table = timing.split(" ON ", 1)[1].split()[0]
-        with database.connect(autocommit=True) as connection:
-            connection.execute(
-                f"""
-                CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql
-                AS 'BEGIN PERFORM pg_advisory_xact_lock_shared({_GATE}); RETURN coalesce(NEW, OLD); END'
-                """.encode()
-            )
-            connection.execute(f"CREATE {timing} FOR EACH ROW EXECUTE FUNCTION wait_at_gate()".encode())
-            connection.execute("SELECT pg_advisory_lock(%s)", [_GATE])
-            yield lambda: is_waiting_for_a_lock(database)
-            connection.execute("SELECT pg_advisory_unlock(%s)", [_GATE])
-            wait_until(lambda: not doomed(database))
-            connection.execute(f"DROP TRIGGER gate ON {table}".encode())
-            connection.execute("DROP FUNCTION wait_at_gate")
-
-    return point
+    """A point within the transaction."""
+    return partial(gate_at, f"{timing} FOR EACH ROW")
 
 
 @contextmanager
@@ -122,9 +83,10 @@ def test_a_rebuild_killed_at_any_point_leaves_the_days_as_they_were(lived: Lived
         ensure_states(lived.database, lived.archive, lived.days[-1])
         lose_rows(lived.database)
         damaged, damaged_current = history_rows(lived.database), current_rows(lived.database)
+        days = lived.days[0], lived.days[-1], lived.now
         with point(lived.database) as reached:
-            kill_at(reached, lived)
-        wait_until(lambda: not doomed(lived.database))
+            kill_at(reached, doomed_work.rebuild, lived.database.url, lived.archive.url, *days)
+        wait_until(lambda: not has_sessions(lived.database))
         is_committed = name == "committing"
         assert history_rows(lived.database) == (whole if is_committed else damaged), name
         assert current_rows(lived.database) == (current if is_committed else damaged_current), name
@@ -230,33 +192,3 @@ def test_days_are_rebuilt_again_and_again_while_cycles_and_readers_go_on(lived: 
     (inserted,) = query(lived.database, "SELECT sum((counts ->> 'inserted_history')::int) FROM scrape_runs")[0]
     assert len(history_rows(lived.database)) == inserted > before
     assert rebuild_current(lived.database).repaired == 0
-
-
-def kill_at(reached: Reached, lived: Lived) -> None:
-    """Start a rebuild in a process of its own and kill it, without a chance to clean up, once it has come that far."""
-    assert lived.archive.folder is not None
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "odds_pipeline_tests.days.one_rebuild",
-            lived.database.url.render_as_string(hide_password=False),
-            DOOMED,
-            str(lived.archive.folder),
-            lived.days[0].isoformat(),
-            lived.days[-1].isoformat(),
-            lived.now.isoformat(),
-        ],
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        try:
-            wait_until(lambda: reached() or process.poll() is not None)
-            assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        finally:
-            process.kill()
-    assert process.returncode == -signal.SIGKILL
-
-
-def doomed(database: Database) -> bool:
-    return bool(query(database, "SELECT FROM pg_stat_activity WHERE application_name = %s", [DOOMED]))

@@ -10,33 +10,20 @@ from itertools import pairwise
 
 import pytest
 
-from odds_pipeline.database.embedded import EmbeddedServer
-from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import midnight
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.days.opening import ensure_states, opening_state
 from odds_pipeline.days.refold import refold
 from odds_pipeline.odds.packed import OutcomeStatus, pack, unpack
-from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.by_hand import history_by_hand, insert_changes
-from odds_pipeline_tests.days.live_days import Lived, LiveDays, Row, copied, current_rows, history_rows
+from odds_pipeline_tests.days.live_days import Lived, Row, current_rows, history_rows, lived_through
 
 
 @pytest.fixture(scope="module")
 def template(shared_migrated_database: str) -> Iterator[Lived]:
-    database = Database(shared_migrated_database)
-    world = LiveDays(database, archive_of(database), seed=5)
-    world.commit_all()
-    lived = Lived(database, archive_of(database), world.days)
-    ensure_states(database, lived.archive, lived.days[-1])
-    yield lived
-    database.dispose()
-
-
-@pytest.fixture
-def lived(postgres_server: EmbeddedServer, template: Lived) -> Iterator[Lived]:
-    with copied(postgres_server, template) as lived:
+    with lived_through(shared_migrated_database, seed=5) as lived:
+        ensure_states(lived.database, lived.archive, lived.days[-1])
         yield lived
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,12 +19,11 @@ from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, DaysOfOdds, archived_rows, shown_rows
-from odds_pipeline_tests.days.one_retention import SETTINGS
+from odds_pipeline_tests.days.doomed_work import SETTINGS, retention
+from odds_pipeline_tests.doomed import DOOMED, Reached, has_sessions, kill_at
 
-DOOMED = "odds_pipeline_doomed"
 _GATE = 4712
 
-Reached = Callable[[], bool]
 KillPoint = Callable[[Database], AbstractContextManager[Reached]]
 
 
@@ -55,9 +51,7 @@ def at_statement(timing: LiteralString) -> KillPoint:
             connection.execute("SELECT pg_advisory_lock(%s)", [_GATE])
             yield lambda: is_waiting(database, "PgSleep")
             connection.execute("SELECT pg_advisory_unlock(%s)", [_GATE])
-            wait_until(
-                lambda: not query(database, "SELECT FROM pg_stat_activity WHERE application_name = %s", [DOOMED])
-            )
+            wait_until(lambda: not has_sessions(database))
             connection.execute("DROP FUNCTION sleep_at_gate CASCADE")
 
     return point
@@ -113,8 +107,8 @@ def test_retention_killed_at_any_point_is_finished_by_the_next_run(database: Dat
         day = FIRST_DAY + timedelta(days=number)
         now = datetime.combine(day + timedelta(days=2), time_of_day(12), UTC)
         with point(database) as reached:
-            kill_at(reached, database, now)
-        wait_until(lambda: is_gone(database))
+            kill_at(reached, retention, database.url, archive_of(database).url, now)
+        wait_until(lambda: not has_sessions(database))
         assert everything(database) == expected, name
         assert (day in days_held(database)) == (name not in COMMITTED), name
 
@@ -136,32 +130,9 @@ def test_retention_killed_at_any_point_is_finished_by_the_next_run(database: Dat
     assert everything(database) == expected
 
 
-def kill_at(reached: Reached, database: Database, now: datetime) -> None:
-    """Start retention in a process of its own and kill it, without a chance to clean up, once it has come that far."""
-    url = database.url.render_as_string(hide_password=False)
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "odds_pipeline_tests.days.one_retention"),
-            *(url, DOOMED, archive_of(database).url, now.isoformat()),
-        ],
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        try:
-            wait_until(lambda: reached() or process.poll() is not None)
-            assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        finally:
-            process.kill()
-    assert process.returncode == -signal.SIGKILL
-
-
 def is_waiting(database: Database, event: str) -> bool:
     waiting = "SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event = %s"
     return bool(query(database, waiting, [DOOMED, event]))
-
-
-def is_gone(database: Database) -> bool:
-    return not query(database, "SELECT FROM pg_stat_activity WHERE application_name = %s", [DOOMED])
 
 
 def everything(database: Database) -> list[dict[str, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -26,9 +24,9 @@ from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, DaysOfOdds, archived_rows, history_rows, shown_rows
+from odds_pipeline_tests.days.reading_on import reading_on
 
 NEXT_DAY = FIRST_DAY + timedelta(days=1)
-_HOLDING_S = 1.5
 LATE_AT = datetime(2026, 11, 1, 23, 59, tzinfo=UTC)
 LATE = Cycle(LATE_AT, {}, [answer("bet9ja", "9", LATE_AT, {("1x2", None): {"1": "2.5"}})])
 """A cycle of one row, at the end of the first day."""
@@ -235,39 +233,15 @@ def test_readers_do_not_queue_behind_one_that_holds_on_and_find_every_row_once(
 ) -> None:
     """Readers in a loop, and one that holds on for a while: locks are asked for again and again, never waited for."""
     expected = len(history_rows(database))
-    waits: list[float] = []
-    counts: set[int] = set()
-    is_over = threading.Event()
 
-    def read() -> None:
-        with database.connect() as reader:
-            while not is_over.is_set():
-                reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                began = time.perf_counter()
-                reader.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE")
-                waits.append(time.perf_counter() - began)
-                row = reader.execute("SELECT count(*) FROM odds_history_changes").fetchone()
-                assert row is not None
-                counts.add(row[0] + sum(file.rows for file in named_files(reader, "history")))
-                reader.rollback()
+    def count(reader: psycopg.Connection) -> int:
+        ((rows,),) = reader.execute("SELECT count(*) FROM odds_history_changes")
+        return rows + sum(file.rows for file in named_files(reader, "history"))
 
-    def hold_on() -> None:
-        with database.connect() as reader:
-            reader.execute("SELECT FROM odds_history LIMIT 1")
-            is_over.wait(_HOLDING_S)
-
-    threads = [threading.Thread(target=read) for _ in range(2)] + [threading.Thread(target=hold_on)]
-    for thread in threads:
-        thread.start()
-    found = [retired(keeper, database, day) for day in (FIRST_DAY, NEXT_DAY)]
-    is_over.set()
-    for thread in threads:
-        thread.join()
-    assert counts == {expected}
-    assert len(waits) > 20
-    # Who waits behind a lock that is asked for waits until it is given up or had, which is not before the holder ends.
-    assert max(waits) < _HOLDING_S / 2
-    assert max(day.blocked_seconds for day in found) < _HOLDING_S / 2
+    with reading_on(database, count, readers=2) as reading:
+        found = [retired(keeper, database, day) for day in (FIRST_DAY, NEXT_DAY)]
+    assert reading.counts == {expected}
+    reading.require_no_queue(*(day.blocked_seconds for day in found))
 
 
 def half_detached(database: Database, day: date = FIRST_DAY) -> None:
