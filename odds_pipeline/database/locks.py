@@ -87,7 +87,7 @@ def end_sessions_of(connection: psycopg.Connection, run_id: int) -> int:
 
 def end_cycle_without_run(connection: psycopg.Connection, *, silent_for: timedelta) -> int:
     """End the session that holds the cycle's lock, works for no run and has asked nothing for so long (the server's
-    clock); return whether there was one: a process that hung before it opened its run, or in a remap before that.
+    clock); return how many there were: a process that hung in the moment between taking the lock and its run.
     """
     ended = connection.execute(
         """

@@ -7,7 +7,7 @@ that is split, or whose place is taken already, has its history rows rewritten. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, label_ids, market_type_ids, outcome_set_ids
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import difference, read_history, rewrite_history
-from odds_pipeline.database.locks import take_writer_lock
+from odds_pipeline.database.locks import sign_transaction, take_writer_lock
 from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.markets.mapper import Mapper, Target
 from odds_pipeline.markets.remap import Move, moves
@@ -54,24 +54,39 @@ class _Group(NamedTuple):
     """(market id, event_bookmaker id) of each."""
 
 
-def remap_if_learnt(database: Database, mapper: Mapper, *, now: datetime) -> Remapped | None:
-    """Remap when the catalogue differs from the one that stored what is there; None when it does not."""
+def remap_if_learnt(
+    database: Database, mapper: Mapper, *, now: datetime, run_id: int, alive: Callable[[], None]
+) -> Remapped | None:
+    """Remap when the catalogue differs from the one that stored what is there; None when it does not.
+
+    ``run_id``: the run for which it is done; ``alive`` is called as long as it goes on.
+    """
     with database.connect() as connection:
         row = connection.execute("SELECT catalogue_version FROM pipeline_settings").fetchone()
     if row is not None and row[0] == mapper.version:
         return None
-    return remap(database, mapper, now=now)
+    return remap(database, mapper, now=now, run_id=run_id, alive=alive)
 
 
-def remap(database: Database, mapper: Mapper, *, now: datetime) -> Remapped:
+def remap(
+    database: Database,
+    mapper: Mapper,
+    *,
+    now: datetime,
+    run_id: int | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> Remapped:
     """Move every stored market that the catalogue places elsewhere now, in one transaction under the writer's lock.
 
     The odds, their times and their runs stay as they were; only identities change. Running it again changes nothing.
     """
     looked_at = moved = rewritten = 0
     with database.connect() as connection, connection.transaction():
+        if run_id is not None:
+            sign_transaction(connection, run_id)
         take_writer_lock(connection)
         for group in _groups(connection):
+            alive()
             looked_at += len(group.markets)
             found = moves(
                 mapper,

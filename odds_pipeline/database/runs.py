@@ -78,7 +78,7 @@ def beat(database: Database, run_id: int, *, now: datetime, timings: dict[str, A
         connection.execute(
             """
             UPDATE scrape_runs SET heartbeat_at = %s, timings = coalesce(timings, '{}'::jsonb) || %s
-            WHERE id = %s AND status = 'running'
+            WHERE id = %s AND status IN ('pending', 'running')
             """,
             [now, Jsonb(timings or {}), run_id],
         )

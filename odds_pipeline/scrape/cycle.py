@@ -32,7 +32,7 @@ from odds_pipeline.database.write import write_cycle
 from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline.odds.answers import prepare
 from odds_pipeline.odds.observation import Listing
-from odds_pipeline.scrape.collect import Collected, Progress, collect
+from odds_pipeline.scrape.collect import Collected, collect
 from odds_pipeline.scrape.staging import Staging, sweep
 from odds_pipeline.settings import Settings
 
@@ -171,12 +171,13 @@ def _scrape(
     mapper = Mapper.load()
     cycle_at = clock.now()
     asked = [bookmaker(slug, settings) for slug in slugs]
-    register_bookmakers(database, {each.slug: each.name for each in asked})
-    remap_if_learnt(database, mapper, now=cycle_at)
     run_id = open_run(database, trigger=trigger, now=cycle_at, dagster_run_id=dagster_run_id)
+    heartbeat = _Heartbeat(database, run_id, clock)
     with failing_run(database, run_id, clock=clock):
         if lock is not None:
             sign_session(lock, run_id)
+        register_bookmakers(database, {each.slug: each.name for each in asked})
+        remap_if_learnt(database, mapper, now=cycle_at, run_id=run_id, alive=heartbeat)
         if request_id is not None:
             became_run(database, request_id, run_id, now=cycle_at)
         start_run(database, run_id, now=cycle_at, settings=settings)
@@ -191,7 +192,7 @@ def _scrape(
                 clock=clock,
                 staging=staging,
                 only_event=only_event,
-                progress=_Heartbeat(database, run_id, clock),
+                progress=lambda _: heartbeat(),
             )
         )
         beat(database, run_id, now=clock.now(), timings=_timings(collected))
@@ -199,13 +200,13 @@ def _scrape(
 
 
 class _Heartbeat:
-    """Says every few seconds that the run is alive, as long as answers keep coming."""
+    """Says every few seconds that the run is alive, as long as it is called: with every answer that comes."""
 
     def __init__(self, database: Database, run_id: int, clock: Clock) -> None:
         self._database, self._run_id, self._clock = database, run_id, clock
         self._last = time.monotonic()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self) -> None:
         if time.monotonic() - self._last >= _BEAT_EVERY_S:
             self._last = time.monotonic()
             beat(self._database, self._run_id, now=self._clock.now())

@@ -13,7 +13,9 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import sign_session, try_cycle_lock
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.record import RunGivenUp
+from odds_pipeline.database.remap import remap_if_learnt
 from odds_pipeline.database.runs import give_up_dead_runs
+from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline_tests.attacks.rounds import wait_until
 from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, running
 from odds_pipeline_tests.database.plain_model import Cycle
@@ -109,6 +111,18 @@ def test_a_cycle_that_hangs_before_it_has_a_run_gives_its_lock_back(database: Da
         assert try_cycle_lock(other)
         with pytest.raises(psycopg.OperationalError):
             hung.execute("SELECT 1")
+
+
+def test_a_remap_that_hangs_is_ended_with_its_run(database: Database, elsewhere: Elsewhere) -> None:
+    """B-45: or no cycle could write after it."""
+    run_id = running(database, T0)
+    with writers_lock(database):
+        hung = elsewhere.start(remap_if_learnt, Mapper.load(), now=T0, run_id=run_id, alive=lambda: None)
+        wait_until(lambda: waiting(database) == 1)
+        assert give_up_dead_runs(database, settings=SETTINGS, now=T0 + timedelta(hours=1)) == [run_id]
+        with pytest.raises(psycopg.OperationalError):
+            hung.result()
+        assert waiting(database) == 0
 
 
 def test_a_rebuild_of_current_waits_for_the_writer(database: Database, elsewhere: Elsewhere) -> None:

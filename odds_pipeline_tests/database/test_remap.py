@@ -10,7 +10,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.remap import remap, remap_if_learnt
 from odds_pipeline.markets.mapper import Mapper
-from odds_pipeline_tests.database.cycles import answer, commit
+from odds_pipeline_tests.database.cycles import answer, commit, running
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
 from odds_pipeline_tests.database.test_invariants import as_outcomes, assert_no_row_repeats_the_one_before
 
@@ -121,10 +121,13 @@ def test_a_second_remap_changes_nothing_and_a_cycle_only_remaps_for_a_new_catalo
     commit_bet9ja(database, 0, {OWN: {"1": "1.50", "2": "2.40"}})
     name_source(database, OWN[0], "S_DNB")
 
-    first = remap_if_learnt(database, mapper, now=at(1))
+    signs: list[str] = []
+    run_id = running(database, at(1))
+    first = remap_if_learnt(database, mapper, now=at(1), run_id=run_id, alive=lambda: signs.append("alive"))
     assert first is not None
     assert first.moved == 1
-    assert remap_if_learnt(database, mapper, now=at(2)) is None
+    assert signs, "a long remap is no dead run"
+    assert remap_if_learnt(database, mapper, now=at(2), run_id=run_id, alive=lambda: None) is None
     again = remap(database, mapper, now=at(3))
     assert (again.moved, again.rewritten) == (0, 0)
 
