@@ -102,6 +102,16 @@ def test_history_of_an_event_reads_every_partition_by_key(many: psycopg.Connecti
     assert not [node for node in history if node["Node Type"] == "Seq Scan"]
 
 
+def test_what_history_is_joined_to_leads_to_its_markets(many: psycopg.Connection) -> None:
+    """However many relations the view joins itself: PostgreSQL orders eight, and takes others last."""
+    nodes = plan_nodes(
+        many, "SELECT h.* FROM market_odds_history AS h JOIN (VALUES (170), (1200)) AS own (id) ON h.market_id = own.id"
+    )
+    history = [node for node in nodes if node.get("Alias", "").startswith("history")]
+    assert len(history) == 10
+    assert all("event_bookmaker_id" in node["Index Cond"] for node in history)
+
+
 def test_a_slice_of_time_is_found_by_its_partition(many: psycopg.Connection) -> None:
     nodes = plan_nodes(
         many,
