@@ -56,6 +56,8 @@ def retention(
     done = retain(database, archive, settings=settings, now=clock.now(), trigger=trigger)
     for sentence in done.finished_detaches:
         context.log.warning(sentence)
+    for day in done.waiting:
+        context.log.info(f"{day.day} is not in the order of its key: {day.reason}")
     kept = {day.day.isoformat(): day.reason for day in done.kept}
     return dg.MaterializeResult(
         metadata=_metadata(done, settings),
@@ -103,6 +105,7 @@ def _metadata(done: Retained, settings: Settings) -> Mapping[str, dg.MetadataVal
         "archive_files_deleted": len(done.outlived.files) + len(done.orphans),
         "archive_bytes_deleted": done.outlived.bytes,
         "bytes_compacted": sum(day.before - day.after for day in done.compacted),
+        "days_not_in_order": dg.MetadataValue.json({day.day.isoformat(): day.reason for day in done.waiting}),
         "detaches_finished": len(done.finished_detaches),
         "seconds": done.seconds,
         "cleanup_run": done.cleanup_run_id,

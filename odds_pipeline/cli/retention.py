@@ -76,6 +76,7 @@ def _done(done: Retained) -> dict[str, Any]:
         "kept": [{"day": day.day, "reason": day.reason} for day in done.kept],
         "finished_detaches": list(done.finished_detaches),
         "compacted_bytes": sum(day.before - day.after for day in done.compacted),
+        "not_in_order": [{"day": day.day, "reason": day.reason} for day in done.waiting],
         "seconds": done.seconds,
         "cleanup_run": done.cleanup_run_id,
     }
@@ -117,5 +118,7 @@ def _show(told: Mapping[str, Any], *, is_preview: bool) -> None:
     typer.echo(f"Archive files that {verb}: {files} ({told['archive_bytes']:,} bytes); {told['orphans']:,} orphans")
     for sentence in told.get("finished_detaches", ()):
         typer.echo(sentence)
+    for day in told.get("not_in_order", ()):
+        typer.echo(f"Not in order yet {day['day']}: {day['reason']}")
     for day in told.get("kept", ()):
         typer.echo(f"Kept {day['day']}: {day['reason']}", err=True)

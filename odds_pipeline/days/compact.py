@@ -12,15 +12,16 @@ import time
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import between
 from odds_pipeline.database.partitions import COPY_SUFFIX, HISTORY, Partition, attach_again, list_partitions
 from odds_pipeline.days.contents import Stamp, stamp
+from odds_pipeline.days.own_traits import own_traits
 from odds_pipeline.days.swap import DayKept, swap_patiently
 
 _LEAST_BYTES = 1 << 20
@@ -35,8 +36,8 @@ _WAIT = timedelta(seconds=30)
 _LOOK_S = 0.2
 """Between two looks for older snapshots."""
 
-_IN_ORDER = re.compile(r"In key order at (\d+) bytes\.")
-"""The comment of a partition that was written in order."""
+_IN_ORDER = r"In key order at (\d+) bytes\."
+"""The comment of a partition that was written in order, as a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +49,74 @@ class CompactedDay:
     after: int
 
 
-class _OtherRows(Exception):
-    """The partition no longer holds what was copied."""
+@dataclass(frozen=True, slots=True)
+class WaitingDay:
+    """A day that is not in order yet, and why."""
+
+    day: date
+    reason: str
 
 
-def compact_days(database: Database, *, before: date) -> list[CompactedDay]:
+class Compaction(NamedTuple):
+    """What became of the days that were not in order: written anew, or left as they are. Oldest first."""
+
+    compacted: list[CompactedDay]
+    waiting: list[WaitingDay]
+
+
+def compact_days(database: Database, *, before: date) -> Compaction:
     """Write the UTC days before ``before`` in the order of their key that are not in it yet, oldest first.
 
-    A day that is read without a pause, or gets rows meanwhile, is left for the next run. The caller holds the archive's
-    lock, so that nobody retires, rebuilds or compacts a day at the same time.
+    A day that cannot be is left for the next run, whatever is amiss: it is read without a pause, gets rows meanwhile,
+    the disk is full. So is one that has of its own what a copy would lose. The caller holds the archive's lock, so that
+    nobody retires, rebuilds or compacts a day at the same time. Raises ``psycopg.Error`` when the connection is lost.
     """
-    compacted: list[CompactedDay] = []
+    done = Compaction([], [])
     with database.connect(autocommit=True) as connection:
         connection.execute(sql.SQL("SET lock_timeout = {}").format(f"{_WAIT.total_seconds():g}s"))
-        _drop_unfinished(connection)
+        stuck = _drop_unfinished(connection)
+        done.waiting.extend(WaitingDay(day, reason) for day, reason in stuck.items())
         for day in list_partitions(connection):
-            if day.end_day <= before and not day.is_detaching:
-                size = _size(connection, day.name)
-                if size >= _LEAST_BYTES and not _is_in_order(connection, day) and _is_rewritten(connection, day):
-                    compacted.append(CompactedDay(day.first_day, size, _size(connection, day.name)))
-    return compacted
+            if day.end_day <= before and not day.is_detaching and day.first_day not in stuck:
+                try:
+                    compacted = _compacted(connection, day)
+                except (DayKept, psycopg.Error) as amiss:
+                    if connection.closed:
+                        raise
+                    copy_stays = _drop_unfinished(connection).get(day.first_day)
+                    reason = _reason(day.name, amiss) + (f"; {copy_stays}" if copy_stays else "")
+                    done.waiting.append(WaitingDay(day.first_day, reason))
+                else:
+                    done.compacted.extend([compacted] if compacted else [])
+    done.waiting.sort(key=lambda waiting: waiting.day)
+    return done
 
 
-def _is_rewritten(connection: psycopg.Connection, day: Partition) -> bool:
+def _compacted(connection: psycopg.Connection, day: Partition) -> CompactedDay | None:
+    """Write a day in order; None when it is so already, or is not worth it."""
+    size = _size(connection, day.name)
+    if size < _LEAST_BYTES or _is_in_order(connection, day):
+        return None
     copy = day.name + COPY_SUFFIX
-    try:
-        transaction = _build(connection, day, copy)
-        _wait_for_older_snapshots(connection, day, transaction)
-        connection.execute(sql.SQL("VACUUM (FREEZE, ANALYZE) {}").format(sql.Identifier(copy)))
-        copied = stamp(connection, copy)
-        swap_patiently(
-            connection,
-            day,
-            require_unchanged=partial(_require_unchanged, connection, day, copied),
-            put_in_place=partial(_put_in_place, connection, day, copy),
-            patience=_WAIT,
-        )
-    except (DayKept, _OtherRows, errors.LockNotAvailable, errors.DependentObjectsStillExist):
-        _drop_unfinished(connection)
-        return False
-    return True
+    transaction = _build(connection, day, copy)
+    _wait_for_older_snapshots(connection, day, transaction)
+    connection.execute(sql.SQL("VACUUM (FREEZE, ANALYZE) {}").format(sql.Identifier(copy)))
+    copied = stamp(connection, copy)
+    swap_patiently(
+        connection,
+        day,
+        require_unchanged=partial(_require_unchanged, connection, day, copied),
+        put_in_place=partial(_put_in_place, connection, day, copy),
+        patience=_WAIT,
+    )
+    return CompactedDay(day.first_day, size, _size(connection, day.name))
 
 
 def _build(connection: psycopg.Connection, day: Partition, copy: str) -> str:
-    """Make the copy, whose rights are the day's; return the transaction that made it."""
+    """Make the copy, whose rights are the day's; return the transaction that made it.
+
+    Raises ``DayKept`` when the day has anything else of its own.
+    """
     name, table = sql.Identifier(copy), sql.Identifier(HISTORY.name)
     with connection.transaction():
         connection.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(name, table))
@@ -106,6 +131,10 @@ def _build(connection: psycopg.Connection, day: Partition, copy: str) -> str:
         connection.execute(sql.SQL("ALTER INDEX {} SET (fillfactor = 100)").format(sql.Identifier(key)))
         for (grant,) in connection.execute(_RIGHTS, {"copy": copy, "day": day.name}).fetchall():
             connection.execute(grant)
+        if own := own_traits(connection, day.name, copy, known_comment=f"^{_IN_ORDER}$"):
+            raise DayKept(
+                f"{day.name} has of its own {', '.join(own)}: a copy would lose that, so it stays in the order it has"
+            )
         connection.execute(
             sql.SQL("INSERT INTO {} SELECT * FROM {} ORDER BY event_bookmaker_id, captured_at").format(
                 name, sql.Identifier(day.name)
@@ -128,22 +157,27 @@ _RIGHTS = """
 def _wait_for_older_snapshots(connection: psycopg.Connection, day: Partition, transaction: str) -> None:
     """Wait until every snapshot sees what the transaction wrote: to an older one the day would be empty."""
     deadline = time.monotonic() + _WAIT.total_seconds()
-    while _value(connection, _OLDER_SNAPSHOTS, transaction):
+    while pids := _value(connection, _OLDER_SNAPSHOTS, transaction):
         if time.monotonic() + _LOOK_S > deadline:
-            raise DayKept(f"{day.name} is kept: a transaction looks at the database as it was before")
+            raise DayKept(
+                f"{day.name} is kept: the processes {pids} of PostgreSQL look at the database as it was before; "
+                "the next run tries again"
+            )
         time.sleep(_LOOK_S)
 
 
+# What a process is, only its own account and administrators are told; that it has an account, everybody. (Autovacuum
+# has none, and reads no rows of ours for anybody.)
 _OLDER_SNAPSHOTS = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+    SELECT string_agg(pid::text, ', ') FROM pg_stat_activity
+    WHERE datname = current_database() AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
       AND age(backend_xmin) >= age(%s::xid)
 """
 
 
 def _require_unchanged(connection: psycopg.Connection, day: Partition, copied: Stamp) -> None:
     if stamp(connection, day.name) != copied:
-        raise _OtherRows
+        raise DayKept(f"{day.name} got other rows while it was copied; the next run tries again")
 
 
 def _put_in_place(connection: psycopg.Connection, day: Partition, copy: str) -> None:
@@ -163,18 +197,41 @@ def _put_in_place(connection: psycopg.Connection, day: Partition, copy: str) -> 
 
 def _is_in_order(connection: psycopg.Connection, day: Partition) -> bool:
     comment: str | None = _value(connection, "SELECT obj_description(%s::regclass, 'pg_class')", day.name)
-    mark = _IN_ORDER.fullmatch(comment or "")
+    mark = re.fullmatch(_IN_ORDER, comment or "")
     return mark is not None and _size(connection, day.name) < _GROWTH * int(mark[1])
 
 
-def _drop_unfinished(connection: psycopg.Connection) -> None:
-    """Drop copies that did not take their day's place, and nobody will put there any more."""
+def _drop_unfinished(connection: psycopg.Connection) -> dict[date, str]:
+    """Drop copies that did not take their day's place, and nobody will put there any more.
+
+    Return the days of those that cannot be dropped now, such as one that a dump is reading, and why.
+    """
     found = connection.execute(
-        "SELECT relname FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname ~ %s",
-        [f"^{HISTORY.name}_[0-9]{{8}}{COPY_SUFFIX}$"],
+        "SELECT relname, to_date(substring(relname FROM %s), 'YYYYMMDD') FROM pg_class "
+        "WHERE relkind = 'r' AND pg_table_is_visible(oid) AND relname ~ %s ORDER BY relname",
+        [f"[0-9]{{8}}(?={COPY_SUFFIX}$)", f"^{HISTORY.name}_[0-9]{{8}}{COPY_SUFFIX}$"],
     )
-    for (name,) in found.fetchall():
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    stuck: dict[date, str] = {}
+    for name, day in found.fetchall():
+        try:
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+        except psycopg.Error as amiss:
+            if connection.closed:
+                raise
+            stuck[day] = (
+                f"the unfinished copy {name} cannot be dropped ({_first_line(amiss)}); the next run tries again"
+            )
+    return stuck
+
+
+def _reason(name: str, amiss: Exception) -> str:
+    if isinstance(amiss, DayKept):
+        return str(amiss)
+    return f"{name} could not be written in order: {_first_line(amiss)}; the next run tries again"
+
+
+def _first_line(amiss: Exception) -> str:
+    return str(amiss).strip().partition("\n")[0] or type(amiss).__name__
 
 
 def _size(connection: psycopg.Connection, name: str) -> int:

@@ -22,7 +22,7 @@ from odds_pipeline.database.locks import archive_lock
 from odds_pipeline.database.partitions import Partition
 from odds_pipeline.days.bounds import Bounds
 from odds_pipeline.days.cleanup import DELETED, clean_up
-from odds_pipeline.days.compact import CompactedDay, compact_days
+from odds_pipeline.days.compact import CompactedDay, WaitingDay, compact_days
 from odds_pipeline.days.opening import make_states
 from odds_pipeline.days.preview import due_days
 from odds_pipeline.days.retire import RetiredDay, StateIsStale, finish_detaching, retire_day
@@ -46,7 +46,10 @@ class KeptDay:
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """What one run did. ``deleted``: rows by table; ``outlived`` and ``orphans``: files deleted from the archive."""
+    """What one run did. ``deleted``: rows by table; ``outlived`` and ``orphans``: files deleted from the archive.
+
+    ``waiting``: days that are over and not in the order of their key, which is no failure.
+    """
 
     cleanup_run_id: int
     bounds: Bounds
@@ -57,6 +60,7 @@ class Retained:
     orphans: Sequence[str]
     deleted: Mapping[str, int]
     compacted: Sequence[CompactedDay]
+    waiting: Sequence[WaitingDay]
     seconds: float
 
     @property
@@ -152,7 +156,7 @@ class _Retaining:
         self.deleted = clean_up(self.database, bounds)
         over = forget_outlived(self.connection, self.archive, bounds)
         orphans = sweep(self.connection, self.archive, bounds)
-        compacted = compact_days(self.database, before=self.now.date())
+        compacted, waiting = compact_days(self.database, before=self.now.date())
         return Retained(
             run_id,
             bounds,
@@ -163,6 +167,7 @@ class _Retaining:
             orphans,
             self.deleted,
             compacted,
+            waiting,
             round(time.perf_counter() - began, 3),
         )
 

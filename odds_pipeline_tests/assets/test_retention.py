@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from odds_pipeline.days import compact
 from odds_pipeline.days import retention as retention_module
 from odds_pipeline.days.retire import DayKept
 from odds_pipeline.metadata import RETENTION
@@ -42,6 +43,21 @@ def test_the_days_before_the_last_fourteen_are_retired(pipeline: Pipeline, ago: 
     assert pipeline.rows("SELECT status, trigger, history_deleted FROM cleanup_runs") == [
         ("completed", "manual", said["rows_retired"])
     ]
+
+
+def test_a_day_that_is_not_put_in_order_is_told_and_fails_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch):
+    write_days(pipeline, 1)
+    monkeypatch.setattr(compact, "_LEAST_BYTES", 0)
+    day = TODAY - timedelta(days=1)
+    with pipeline.database.connect() as connection:
+        connection.execute(f"COMMENT ON TABLE odds_history_{day:%Y%m%d} IS 'kept'".encode())
+    result = pipeline.job("retention")
+    assert result.success
+    told = metadata(result)["days_not_in_order"]
+    assert list(told) == [str(day)]
+    assert told[str(day)].startswith(f"odds_history_{day:%Y%m%d} has of its own the comment 'kept'")
+    assert [check.passed for check in result.get_asset_check_evaluations()] == [True]
+    assert pipeline.rows("SELECT status, error_message FROM cleanup_runs") == [("completed", None)]
 
 
 def test_a_day_that_is_kept_fails_the_check_and_says_why(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch):

@@ -30,7 +30,7 @@ def test_compacted_days_are_rebuilt_as_they_were(database: Database) -> None:
     world.commit_all()
     first, last = world.days
     before, current = history_rows(database), current_rows(database)
-    assert len(compact_days(database, before=last + timedelta(days=1))) == 2
+    assert len(compact_days(database, before=last + timedelta(days=1)).compacted) == 2
     assert history_rows(database) == before
     now = midnight(last) + timedelta(hours=23, minutes=59)
     for change in (None, f"DELETE FROM odds_history_{first:%Y%m%d}"):
@@ -50,7 +50,7 @@ def test_a_compacted_day_is_retired_with_its_late_rows(database: Database) -> No
     days = DaysOfOdds(database)
     days.write(days=2)
     next_day = FIRST_DAY + timedelta(days=1)
-    assert len(compact_days(database, before=next_day)) == 1
+    assert len(compact_days(database, before=next_day).compacted) == 1
     days.late(midnight(FIRST_DAY) + timedelta(hours=7))
     expected = [row for row in shown_rows(database) if row["captured_at"].date() == FIRST_DAY]
     archive = archive_of(database)
@@ -61,4 +61,4 @@ def test_a_compacted_day_is_retired_with_its_late_rows(database: Database) -> No
     assert file is not None
     assert archived_rows(archive.read(file.path).to_dicts()) == expected
     assert {row["captured_at"].date() for row in shown_rows(database)} == {next_day}
-    assert compact_days(database, before=next_day) == []
+    assert compact_days(database, before=next_day) == ([], [])
