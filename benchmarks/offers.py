@@ -96,7 +96,7 @@ def prepared(staging: Staging, number: int) -> Answers:
     """The staged cycle as the writer takes it, read as ``write_scraped`` reads it."""
     slugs = staging.bookmakers()
     return prepare(
-        pl.concat([staging.scan_observations(slug) for slug in slugs]),
+        staging.scan_observations(*slugs),
         pl.concat([staging.read_coverage(slug) for slug in slugs]),
         cycle_at=cycle_at(number),
     )

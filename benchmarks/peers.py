@@ -172,7 +172,7 @@ class _Watch:
 
 def _write_flat(staging: Staging, path: Path) -> None:
     """The staged offer as the peers get it: one narrow row for each market, everything worked out."""
-    scans = pl.concat([staging.scan_observations(slug) for slug in staging.bookmakers()])
+    scans = staging.scan_observations(*staging.bookmakers())
     rows = scans.select(
         "bookmaker",
         "external_event_id",

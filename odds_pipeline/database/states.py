@@ -23,7 +23,7 @@ from odds_pipeline.odds.states import STORED, new_states
 
 T = TypeVar("T")
 
-_SLICE = 50_000
+_SLICE = 25_000
 """Changed markets handled at once: bounds the memory of a first cycle, in which every market is new."""
 
 _WORDS = ("betpawa_market_name", "handicap_type", "market_groups")

@@ -116,7 +116,7 @@ def write_scraped(
             raise NothingScraped(f"run {cycle.run_id} staged nothing in {cycle.staging.folder}")
         beat(database, cycle.run_id, now=clock.now())
         answers = prepare(
-            pl.concat([cycle.staging.scan_observations(slug) for slug in slugs]),
+            cycle.staging.scan_observations(*slugs),
             pl.concat([cycle.staging.read_coverage(slug) for slug in slugs]),
             cycle_at=cycle.cycle_at,
         )

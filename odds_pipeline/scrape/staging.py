@@ -47,9 +47,12 @@ class Staging:
         """The bookmakers whose files are whole, in alphabetical order."""
         return sorted(path.name.removesuffix(_COVERAGE) for path in self.folder.glob(f"*{_COVERAGE}"))
 
-    def scan_observations(self, bookmaker: str) -> pl.LazyFrame:
-        """The observations of ``bookmaker``, in ``OBSERVATION_SCHEMA``. Raises ``FileNotFoundError``."""
-        return pl.scan_parquet(self._existing(bookmaker, _OBSERVATIONS))
+    def scan_observations(self, *bookmakers: str) -> pl.LazyFrame:
+        """The observations of the bookmakers, one after the other, in ``OBSERVATION_SCHEMA``.
+
+        A slice of them decodes no more than its own rows. Raises ``FileNotFoundError``.
+        """
+        return pl.scan_parquet([self._existing(bookmaker, _OBSERVATIONS) for bookmaker in bookmakers])
 
     def read_coverage(self, bookmaker: str) -> pl.DataFrame:
         """The coverage of ``bookmaker``, in ``COVERAGE_SCHEMA``. Raises ``FileNotFoundError``."""
