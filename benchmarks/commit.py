@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
 import pyarrow as pa
 
 from odds_pipeline.database.current_keys import read_current_keys
@@ -72,7 +73,7 @@ class _Commit:
         self._archive = archive_beside(directory)
         self._ingesting = adbc.connect(database.libpq)
         self._database = database
-        self._listings: list[int] = []
+        self._listings = pl.Series(dtype=pl.Int32)
 
     def run(self) -> list[str]:
         say(f"commit at scale {self._scale.name}: {self._scale.total:,} markets a cycle")
@@ -97,7 +98,8 @@ class _Commit:
         )
         settle(self._database)
         with self._database.connect(autocommit=True) as connection:
-            self._listings = [row[0] for row in connection.execute("SELECT id FROM event_bookmakers")]
+            listings = connection.execute("SELECT id FROM event_bookmakers")
+            self._listings = pl.Series([listing_id for (listing_id,) in listings], dtype=pl.Int32)
             connection.execute(
                 "CREATE TABLE floor_rows (market_id int, captured_at timestamptz, run_id int, state bytea)"
             )
@@ -152,7 +154,7 @@ class _Commit:
         """Seconds of reading keys and fingerprints, in both ways, and of copying as many rows as a cycle changes."""
         rows = self._rows_to_copy(round(self._scale.total * share))
         _, by_adbc = timed(self._read_by_adbc)
-        _, as_written = timed(lambda: read_current_keys(self._database, self._listings))
+        _, as_written = timed(lambda: read_current_keys(self._database, self._listings, markets=self._scale.total))
         _, copied = timed(lambda: self._copy(rows))
         return _Floor(by_adbc.wall + copied.wall, min(by_adbc.wall, as_written.wall) + copied.wall)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -71,6 +71,20 @@ def ask(
     return answer
 
 
+def ask_parts(
+    connection: psycopg.Connection, query: sql.Composable, schema: Schema, parameters: Sequence[Any]
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The rows of a query in parts, each as a frame in ``schema`` with the value of the query's column ``part``.
+
+    Of each part the driver and its library keep copies of their own, which for all rows at once would weigh more than
+    the rows. As ``ask`` otherwise; planned for these parameters.
+    """
+    whole = sql.SQL("SELECT part, count(*), {} FROM ({}) AS rows GROUP BY part")
+    with connection.cursor(binary=True) as cursor:
+        for part, *values in cursor.stream(whole.format(_columns(tuple(schema.items())), query), parameters):
+            yield part, _frame(values, schema)
+
+
 @cache
 def _columns(schema: tuple[tuple[str, Any], ...]) -> sql.Composable:
     parts = (part.format(sql.Identifier(name)) for name, kind in schema for part in _AS_BYTES[kind])
@@ -82,7 +96,7 @@ def integers(numbers: Iterable[int]) -> str:
     return "{" + ",".join(map(str, numbers)) + "}"
 
 
-def _frame(row: tuple[Any, ...] | None, schema: Schema) -> pl.DataFrame:
+def _frame(row: Sequence[Any] | None, schema: Schema) -> pl.DataFrame:
     assert row is not None
     count, *values = row
     values.reverse()

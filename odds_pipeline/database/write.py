@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 import polars as pl
 import psycopg
@@ -18,6 +19,13 @@ import stamina
 from psycopg import errors
 
 from odds_pipeline.archive.store import Archive
+from odds_pipeline.database.answered import (
+    asked_listings,
+    observed_keys,
+    proven_absence,
+    refused_keys,
+    vanished_keys,
+)
 from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted, mark_unavailable
 from odds_pipeline.database.archiving import CycleArchive
 from odds_pipeline.database.coverage import (
@@ -26,8 +34,7 @@ from odds_pipeline.database.coverage import (
     record_errors,
     record_states,
 )
-from odds_pipeline.database.current_keys import read_current_keys
-from odds_pipeline.database.dictionaries import market_type_ids
+from odds_pipeline.database.current_keys import CurrentPart, read_current_keys
 from odds_pipeline.database.endings import find_endings
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import append_changes
@@ -36,17 +43,8 @@ from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.record import WriteRecord, recorded
 from odds_pipeline.database.states import changed_rows
-from odds_pipeline.odds.answers import LARGEST_LINE, Answers
-from odds_pipeline.odds.diff import (
-    HISTORY_CHANGES,
-    OBSERVED_KEYS,
-    PROVEN_ABSENCE,
-    REFUSED_KEYS,
-    VANISHED_KEYS,
-    Change,
-    Diff,
-    diff,
-)
+from odds_pipeline.odds.answers import Answers
+from odds_pipeline.odds.diff import HISTORY_CHANGES, Change, Diff, diff, together
 from odds_pipeline.odds.observation import AnswerStatus
 from odds_pipeline.odds.packs import CHANGES
 from odds_pipeline.settings import Settings
@@ -81,6 +79,14 @@ def write_cycle(
         ):
             return _CycleWriter(database, connection, answers, archived, run_id, settings, now, guarded).write()
     raise AssertionError("a retry context returns or raises")
+
+
+class _Proof(NamedTuple):
+    """What the answers say of markets that they do not offer, in the core's terms (``odds/diff.py``)."""
+
+    absence: pl.DataFrame
+    refused: pl.DataFrame
+    vanished: pl.DataFrame
 
 
 class _CycleWriter:
@@ -121,28 +127,36 @@ class _CycleWriter:
                 stored = find_listings(self.connection, told)
             # Read on a connection of its own, while it is worked out here which answers count and what they say.
             with ThreadPoolExecutor(1) as reading:
-                current_of_listed = reading.submit(read_current_keys, self.database, stored["listing_id"])
+                current_of_listed = reading.submit(
+                    read_current_keys, self.database, stored["listing_id"], markets=self.answers.keys.height
+                )
                 with self._timed("listings"):
                     listings = resolve_listings(
                         self.connection, told, stored, now=self.now, as_of=self.answers.cycle_at
                     )
                 with self._timed("answers"):
-                    asked = self._asked(listings, stored)
+                    asked = asked_listings(self.answers, listings, stored)
                     answered = asked.filter(~pl.col("is_late"))
                     endings = find_endings(
                         self.connection, self.answers, asked, settings=self.settings, guarded=self.guarded
                     )
                     ended = endings.ended
-                    absence = self._absence(answered, ended)
-                    keys, repeated = self._observed(answered)
+                    keys = observed_keys(self.connection, self.answers, answered)
+                    proof = _Proof(
+                        proven_absence(self.answers, answered, ended),
+                        refused_keys(self.connection, self.answers, answered),
+                        vanished_keys(self.connection, self.answers, answered),
+                    )
                 with self._timed("read"):
                     current = current_of_listed.result()
-                    unlisted = absence.join(listings, on="listing_id", how="anti")["listing_id"]
-                    if not unlisted.is_empty():
-                        current = pl.concat([current, read_current_keys(self.database, unlisted)])
+                    del current_of_listed  # which would keep it
+                    unlisted = proof.absence.join(listings, on="listing_id", how="anti")["listing_id"]
+                    vanishing = read_current_keys(self.database, unlisted, markets=0) if len(unlisted) else []
             with self._timed("diff"):
-                found = diff(current, keys, absence, self._refused(answered), self._vanished(answered))
-                found, again = self._without_repeats(found, repeated)
+                compared = [*_compared(current, keys, proof), *_compared(vanishing, keys.clear(), proof)]
+                observed = keys["listing_id"]
+                del keys  # a large cycle's are large, and all that is asked of them from here on is how many
+                found, again = self._without_repeats(together(compared), answered)
             with self._timed("write"):
                 changes = self._with_times(found.changes, answered)
                 self._apply(changes)
@@ -170,7 +184,7 @@ class _CycleWriter:
             record = self._record(
                 found,
                 changes,
-                keys,
+                observed,
                 answered,
                 late=asked.filter("is_late").height + again,
                 guard_held=endings.guard_held,
@@ -187,78 +201,9 @@ class _CycleWriter:
         taken = time.perf_counter() - started
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + taken, 4)
 
-    def _asked(self, listings: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
-        """The answers with their listing's ids and last answer, and whether they are older than that (``is_late``)."""
-        states = stored.select("listing_id", "last_answer_at")
-        is_older = (pl.col("captured_at") < pl.col("last_answer_at")).fill_null(value=False)
-        return (
-            self.answers.answers.join(listings, on=_LISTING, how="left", maintain_order="left")
-            .join(states, on="listing_id", how="left", maintain_order="left")
-            .with_columns(is_late=is_older & (pl.col("status") != AnswerStatus.NOT_ASKED.value))
-        )
-
-    def _observed(self, answered: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-        """Keys of the good observations in ids, and the listings whose answer was committed before."""
-        usable = answered.filter(pl.col("has_observations"))
-        # The lines of one market type of one answer stand together, and are looked up together.
-        keys = self.answers.keys
-        run = keys.select(pl.struct(*_LISTING, "betpawa_market_id").rle_id()).to_series()
-        runs = (
-            keys.filter((run != run.shift()).fill_null(value=True))
-            .select(*_LISTING, "betpawa_market_id")
-            .join(usable.select(*_LISTING, "listing_id"), on=_LISTING, how="left", maintain_order="left")
-        )
-        wanted = runs.filter(pl.col("listing_id").is_not_null())["betpawa_market_id"]
-        runs = runs.join(self._type_ids(wanted), on="betpawa_market_id", how="left", maintain_order="left")
-        keys = keys.with_columns(
-            runs["listing_id"].gather(run), runs["type_id"].gather(run), line=(pl.col("line") * 1000).cast(pl.Int32)
-        ).drop_nulls(["listing_id", "type_id"])
-        repeated = usable.filter(pl.col("captured_at") == pl.col("last_answer_at"))["listing_id"]
-        return keys.select(pl.col(name).cast(kind) for name, kind in OBSERVED_KEYS.items()), repeated
-
-    def _type_ids(self, market_ids: pl.Series) -> pl.DataFrame:
-        ids = market_type_ids(self.connection, market_ids.unique().drop_nulls().to_list())
-        return pl.DataFrame(
-            {"betpawa_market_id": list(ids), "type_id": list(ids.values())},
-            schema={"betpawa_market_id": pl.String, "type_id": pl.Int32},
-        )
-
-    def _absence(self, answered: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
-        """Listings whose missing markets are gone. Answers that tell only what changed prove no absence themselves."""
-        is_proof = pl.lit(not self.answers.is_delta) & (pl.col("status") == AnswerStatus.COMPLETE.value)
-        complete = answered.filter(is_proof)
-        proven = pl.concat([complete.select("listing_id", gone_at="captured_at"), ended])
-        return proven.select(pl.col(name).cast(kind) for name, kind in PROVEN_ABSENCE.items()).unique(
-            "listing_id", keep="first"
-        )
-
-    def _refused(self, answered: pl.DataFrame) -> pl.DataFrame:
-        identified = self.answers.refused.filter(pl.col("betpawa_market_id").is_not_null())
-        keys = self._market_keys(identified, answered)
-        return keys.select(pl.col(name).cast(kind) for name, kind in REFUSED_KEYS.items())
-
-    def _vanished(self, answered: pl.DataFrame) -> pl.DataFrame:
-        """Markets to look for by name where answers tell only what changed: those gone, and those refused."""
-        complete = answered.filter(pl.col("status") == AnswerStatus.COMPLETE.value)
-        named = self.answers.vanished
-        if self.answers.is_delta:
-            refused = self.answers.refused.filter(pl.col("betpawa_market_id").is_not_null())
-            named = pl.concat([named, refused.select(named.columns)]).unique(maintain_order=True)
-        return self._market_keys(named, complete).select(
-            pl.col(name).cast(kind) for name, kind in VANISHED_KEYS.items()
-        )
-
-    def _market_keys(self, markets: pl.DataFrame, answered: pl.DataFrame) -> pl.DataFrame:
-        """Markets of the given answers, named by texts, with their ids and their answer's arrival."""
-        # No market is stored under a larger line, and its thousandths would not fit.
-        fit = markets.filter((pl.col("line").abs() <= LARGEST_LINE).fill_null(value=True))
-        own = fit.join(answered.select(*_LISTING, "listing_id", gone_at="captured_at"), on=_LISTING, how="inner")
-        return own.join(self._type_ids(own["betpawa_market_id"]), on="betpawa_market_id", how="inner").with_columns(
-            line=pl.col("line") * 1000
-        )
-
-    def _without_repeats(self, found: Diff, repeated: pl.Series) -> tuple[Diff, int]:
+    def _without_repeats(self, found: Diff, answered: pl.DataFrame) -> tuple[Diff, int]:
         """An answer as old as the last committed one may confirm, but cannot be a change of its own (I6)."""
+        repeated = answered.filter("has_observations", pl.col("captured_at") == pl.col("last_answer_at"))["listing_id"]
         if repeated.is_empty():
             return found, 0
         is_repeat = pl.col("listing_id").is_in(repeated.to_list()) & pl.col("change").is_in(
@@ -319,7 +264,7 @@ class _CycleWriter:
         self,
         found: Diff,
         changes: pl.DataFrame,
-        observed_keys: pl.DataFrame,
+        observed: pl.Series,
         answered: pl.DataFrame,
         *,
         late: int,
@@ -329,12 +274,13 @@ class _CycleWriter:
         if self.set_aside:
             is_set_aside = pl.col("listing_id").is_in(list(self.set_aside))
             was_touched = is_set_aside & pl.col("row").is_not_null()
-            confirmed -= observed_keys.filter(is_set_aside).height - changes.filter(was_touched).height
+            confirmed -= (
+                observed.filter(observed.is_in(list(self.set_aside))).len() - changes.filter(was_touched).height
+            )
             changes = changes.filter(~is_set_aside)
         applied = Diff(changes, confirmed)
         answers = self.answers.answers
         written = _of(changes, *HISTORY_CHANGES)
-        observed = Diff(changes, 0)
         read = answered.filter(pl.col("status").is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value]))
         return WriteRecord(
             observations=self.answers.keys.height,
@@ -342,7 +288,7 @@ class _CycleWriter:
             changed=applied.count(Change.CHANGED),
             returned=applied.count(Change.RETURNED),
             unavailable=applied.count(Change.UNAVAILABLE),
-            confirmed=confirmed + observed.count(Change.RELABELLED) + observed.count(Change.SIGHTED),
+            confirmed=confirmed + applied.count(Change.RELABELLED) + applied.count(Change.SIGHTED),
             relabelled=changes.filter("is_relabelled").height,
             refused=self.answers.refused.height,
             late=late,
@@ -357,6 +303,14 @@ class _CycleWriter:
             seconds=dict(self.seconds),
             changed_answers=read.join(written, on="listing_id", how="semi").height,
         )
+
+
+def _compared(current: list[CurrentPart], keys: pl.DataFrame, proof: _Proof) -> Iterator[Diff]:
+    """What the answers change in current, of which each part is let go when it is compared."""
+    while current:
+        part = current.pop(0)
+        is_in_part = pl.col("listing_id").is_between(part.first_id, part.end_id, closed="left")
+        yield diff(part.keys, keys.filter(is_in_part), *proof)
 
 
 def _of(changes: pl.DataFrame, *kinds: Change) -> pl.DataFrame:

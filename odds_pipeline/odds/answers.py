@@ -23,6 +23,7 @@ LONGEST_IDENTITY = 1_000
 NO_OUTCOMES = "no_outcomes"
 
 _LISTING = ("bookmaker", "external_event_id")
+_TYPE = (*_LISTING, "betpawa_market_id")
 _LISTING_WORDS = ("sportradar_id", "sport", "country", "tournament", "home_team", "away_team", "kickoff")
 
 #: Columns that a file may lack: they were added after the contract was published.
@@ -41,11 +42,13 @@ class Answers:
     """One cycle, ready for the writer.
 
     - ``cycle_at``: the cycle; ``as_of``: the latest moment anything in it speaks of, against which kick-offs count.
-    - ``observations``: the full rows, lazily; ``keys``: one narrow row per good observation, ``row`` being its
-      position in ``observations``.
+    - ``observations``: the full rows, lazily; ``keys``: one narrow row per good observation: ``row``, its position in
+      ``observations``, ``type``, its market type's position in ``types``, ``line`` in thousandths, both fingerprints.
+    - ``types``: (bookmaker, external_event_id, betpawa_market_id), one row for all lines of a market type that stand
+      together in an answer, whose texts would weigh more than all else in ``keys``.
     - ``answers``: one row per (bookmaker, external event): captured_at, status, reason, message, outcome counts and
       ``has_observations``; ``discoveries``: one row per bookmaker whose whole offer was asked for.
-    - ``vanished``: the same key columns without ``row`` and fingerprints, of markets that the file itself says are
+    - ``vanished``: bookmaker, external_event_id, betpawa_market_id, line of markets that the file itself says are
       gone; ``is_delta``: the observations hold only what changed, so what they lack is not thereby absent.
     - ``refused``: bookmaker, external_event_id, betpawa_market_id, line, reason of every market refused by the parser
       or by the checks here.
@@ -57,6 +60,7 @@ class Answers:
     as_of: datetime
     observations: pl.LazyFrame
     keys: pl.DataFrame
+    types: pl.DataFrame
     answers: pl.DataFrame
     discoveries: pl.DataFrame
     vanished: pl.DataFrame
@@ -88,24 +92,15 @@ def prepare(
     )
     if not all(name in observations.collect_schema() for name in COMPARISON_COLUMNS):
         observations = with_comparison_columns(observations.collect()).lazy()
-    rows = (
-        observations.select(
-            *_LISTING,
-            "captured_at",
-            "betpawa_market_id",
-            "line",
-            *COMPARISON_COLUMNS,
-        )
-        .with_row_index("row")
-        .collect()
-    )
+    types, rows = _by_type(observations)
     vanished = rows.clear()
     if is_delta:
         is_vanished = (pl.col("malformed") == NO_OUTCOMES).fill_null(value=False)
         vanished, rows = rows.filter(is_vanished), rows.filter(~is_vanished)
     coverage = _with_refused_outcomes(coverage, observations, rows.filter(pl.col("malformed").is_not_null())["row"])
-    answers = _answers(pl.concat([rows, _unsaid(vanished, coverage)]), coverage)
-    keys, malformed = _split_malformed(rows)
+    counted = pl.concat([rows["type"], _unsaid(_with_texts(vanished, types), coverage)["type"]])
+    answers = _answers(types[counted.unique(maintain_order=True)], coverage)
+    keys, malformed = _split_malformed(rows, types)
     discoveries = coverage.filter(pl.col("external_event_id").is_null()).unique("bookmaker", keep="last")
     refused = pl.concat([_refused_by_parser(coverage), malformed]).with_columns(
         pl.when(is_identity("betpawa_market_id")).then("betpawa_market_id")
@@ -118,15 +113,31 @@ def prepare(
         cycle_at=cycle_at,
         as_of=cycle_at if latest is None else max(cycle_at, latest),
         observations=observations,
-        keys=keys,
+        # In the order of their rows, keys are also in that of their types, of which those without a key are left out.
+        keys=keys.with_columns(pl.col("type").rle_id()),
+        types=types.select(*_TYPE)[keys["type"].unique(maintain_order=True)],
         answers=_without_false_completeness(answers, refused),
         discoveries=discoveries,
-        vanished=vanished.select(*_LISTING, "betpawa_market_id", "line"),
+        vanished=_with_texts(vanished, types).select(*_TYPE, "line"),
         refused=refused,
         is_delta=is_delta,
         listings=listings,
         coverage=_whole_coverage(coverage, answers, listings, cycle_at),
     )
+
+
+def _by_type(observations: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The texts of the observations with their answer's arrival, once for lines that stand together; and the rows."""
+    texts = observations.select(*_TYPE, "captured_at").collect()
+    type_of_row = texts.select(pl.struct(pl.all()).rle_id()).to_series().alias("type")
+    types = texts.filter((type_of_row != type_of_row.shift()).fill_null(value=True))
+    del texts  # before the rest is read
+    rows = observations.select("line", *COMPARISON_COLUMNS).with_row_index("row").collect()
+    return types, rows.with_columns(type_of_row)
+
+
+def _with_texts(rows: pl.DataFrame, types: pl.DataFrame) -> pl.DataFrame:
+    return rows.hstack(types[rows["type"]])
 
 
 def _malformed() -> pl.Expr:
@@ -209,9 +220,9 @@ def _unsaid(vanished: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
     return vanished.join(coverage, on=listing, how="anti").join(whole, on="bookmaker", how="anti")
 
 
-def _answers(rows: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
+def _answers(types: pl.DataFrame, coverage: pl.DataFrame) -> pl.DataFrame:
     """One row per (bookmaker, event): what coverage says, or complete for an event that has rows and no coverage."""
-    observed = rows.group_by(*_LISTING, maintain_order=True).agg(observed_at=pl.col("captured_at").max())
+    observed = types.group_by(*_LISTING, maintain_order=True).agg(observed_at=pl.col("captured_at").max())
     events = coverage.filter(pl.col("external_event_id").is_not_null())
     said = events.unique(list(_LISTING), keep="last", maintain_order=True).select(
         *_LISTING,
@@ -243,22 +254,24 @@ def _whole_coverage(
     return pl.concat([coverage.select(*COVERAGE_SCHEMA), added])
 
 
-def _split_malformed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _split_malformed(rows: pl.DataFrame, types: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Good keys, and what is refused: malformed rows, and markets that stand twice with different content."""
-    key = [*_LISTING, "betpawa_market_id", "line"]
-    good = rows.filter(pl.col("malformed").is_null())
+    key = [*_TYPE, "line"]
+    malformed = rows.filter(pl.col("malformed").is_not_null())
+    good = rows.filter(pl.col("malformed").is_null()) if malformed.height else rows
     # Different hashes are different keys: looking at the keys themselves takes ten times the memory.
-    if good.select(pl.struct(key).hash()).to_series().n_unique() < good.height:
+    hashes = types.select(pl.struct(*_TYPE).hash()).to_series().gather(good["type"])
+    if good.select(pl.struct(hashes, "line").hash()).to_series().n_unique() < good.height:
+        good = _with_texts(good, types)
         is_conflict = pl.col("fingerprint").n_unique().over(key, mapping_strategy="group_to_rows") > 1
         is_newest = pl.col("captured_at") == pl.col("captured_at").max().over(key)
         good = good.filter(is_newest)
         conflicting = good.filter(is_conflict).with_columns(malformed=pl.lit("conflicting_duplicate"))
         good = good.filter(~is_conflict).unique(key, keep="first", maintain_order=True)
-    else:
-        conflicting = good.clear()
-    bad = pl.concat([rows.filter(pl.col("malformed").is_not_null()), conflicting])
-    columns = [*_LISTING, "betpawa_market_id", "line", "fingerprint", "label_fingerprint"]
-    return good.select("row", *columns), bad.select(*key, reason="malformed")
+        malformed = pl.concat([malformed, conflicting.select(malformed.columns)])
+    # No good line is beyond LARGEST_LINE; decimals are integers underneath, of thousandths.
+    keys = good.select("row", "type", pl.col("line").to_physical().cast(pl.Int32), "fingerprint", "label_fingerprint")
+    return keys, _with_texts(malformed, types).select(*key, reason="malformed")
 
 
 def _refused_by_parser(coverage: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ ids and decided which answers count; what an absence means for a whole listing (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,10 +103,18 @@ def diff(
     ``refused`` (REFUSED_KEYS) keeps its markets from being gone; ``vanished`` (VANISHED_KEYS) names single markets.
     """
     key = list(MARKET_KEY)
-    current = current.with_row_index("place").with_columns(identity=_identity())
-    matched = observed.with_columns(identity=_identity()).join(
-        current.drop(key), on="identity", how="left", suffix="_current"
+    # Only their places in current are joined; what it says of them is taken from there.
+    places = observed.select(_identity()).join(
+        current.select(_identity()).with_row_index("place"), on="identity", how="left", maintain_order="left"
+    )["place"]
+    stored = current.select(
+        "market_id",
+        "is_available",
+        "has_own_sighting",
+        fingerprint_current="fingerprint",
+        label_fingerprint_current="label_fingerprint",
     )
+    matched = observed.hstack(stored.select(pl.all().gather(places)))
     is_new = pl.col("market_id").is_null()
     differs = (pl.col("fingerprint") != pl.col("fingerprint_current")).fill_null(value=False)
     is_relabelled = (pl.col("label_fingerprint") != pl.col("label_fingerprint_current")).fill_null(value=False)
@@ -133,17 +141,22 @@ def diff(
         is_relabelled=is_relabelled,
         gone_at=pl.lit(None, dtype=PROVEN_ABSENCE["gone_at"]),
     )
-    is_seen = pl.repeat(value=False, n=current.height, dtype=pl.Boolean, eager=True)
-    unseen = current.filter(~is_seen.scatter(matched["place"].drop_nulls(), True), pl.col("is_available"))
+    is_unseen = pl.repeat(value=True, n=current.height, dtype=pl.Boolean, eager=True)
+    unseen = current.filter(is_unseen.scatter(places.drop_nulls(), values=False), pl.col("is_available"))
     missing = _missing(unseen, absence, refused, vanished)
     return Diff(changes=pl.concat([judged, missing.select(judged.columns)]), confirmed=matched.height - judged.height)
+
+
+def together(parts: Sequence[Diff]) -> Diff:
+    """The outcome of comparisons of different listings as one."""
+    return Diff(pl.concat([part.changes for part in parts]), sum(part.confirmed for part in parts))
 
 
 def _identity() -> pl.Expr:
     """The market's identity as one number: joining on three columns takes twice as long."""
     listing_id, type_id, line = (pl.col(name).cast(pl.Int128) for name in MARKET_KEY)
     no_line = 1 << 32  # beyond all lines
-    return (listing_id * (1 << 66)) + (type_id * (1 << 34)) + line.fill_null(no_line)
+    return ((listing_id * (1 << 66)) + (type_id * (1 << 34)) + line.fill_null(no_line)).alias("identity")
 
 
 def _missing(
