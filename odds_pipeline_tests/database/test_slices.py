@@ -1,4 +1,4 @@
-"""A cycle that changes more markets than are handled at once."""
+"""A cycle that holds and changes more markets than are handled at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from odds_pipeline.database import states
+from odds_pipeline.database import current_keys, states
 from odds_pipeline.database.engine import Database
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
@@ -21,9 +21,10 @@ def test_markets_of_every_slice_get_what_was_observed_of_them(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(states, "_SLICE", 2)
+    monkeypatch.setattr(current_keys, "_MARKETS_OF_PART", 3)
     for number in range(2):
         at = T0 + number * timedelta(minutes=5)
-        # Each market at a price of its own; those with an even line stay as they are.
+        # Each market at a price of its own; those at an even place stay as they are.
         offer = {
             line: {"over": f"{2 + place}.{1 + (number if place % 2 else 0)}", "under": "1.5"}
             for place, line in enumerate(LINES)
