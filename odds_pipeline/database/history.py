@@ -21,7 +21,7 @@ from odds_pipeline.database.fetching import ask, integers
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.rebuild import follow_history, last_rows
 from odds_pipeline.odds.fold import SETS
-from odds_pipeline.odds.packs import PACKS, PackTooLarge, changes_in, packs_of
+from odds_pipeline.odds.packs import PACKS, ChangedTwice, PackTooLarge, changes_in, packs_of
 from odds_pipeline.odds.replay import HISTORY_ROWS, state_at
 
 _KEY = ("market_id", "captured_at")
@@ -93,7 +93,7 @@ def append_changes(connection: psycopg.Connection, changes: pl.DataFrame) -> Non
     """
     try:
         packs = packs_of(changes)
-    except PackTooLarge as error:
+    except (PackTooLarge, ChangedTwice) as error:
         raise psycopg.errors.DataError(str(error)) from error
     copy_rows(connection, "odds_history", packs)
 
@@ -185,10 +185,18 @@ class Changed(NamedTuple):
 
 
 def difference(stored: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
-    """What must happen to ``stored`` rows (HISTORY_ROWS) so that they are those of ``wanted``, in ``DIFFERENCE``."""
-    both = stored.join(wanted, on=list(_KEY), how="full", coalesce=True, suffix="_wanted")
+    """What must happen to ``stored`` rows (HISTORY_ROWS) so that they are those of ``wanted``, in ``DIFFERENCE``.
+
+    ``wanted`` has one row of a market and time. Where damage left several of them stored, they are replaced by it.
+    """
+    once = stored.with_columns(is_several=pl.len().over(_KEY) > 1).unique(_KEY)
+    both = once.join(wanted, on=_KEY, how="full", coalesce=True, suffix="_wanted")
     is_there, is_wanted = pl.col("state").is_not_null(), pl.col("state_wanted").is_not_null()
-    differs = (pl.col("state") != pl.col("state_wanted")) | (pl.col("run_id") != pl.col("run_id_wanted"))
+    differs = (
+        (pl.col("state") != pl.col("state_wanted"))
+        | (pl.col("run_id") != pl.col("run_id_wanted"))
+        | pl.col("is_several")
+    )
     what = (
         pl.when(~is_there)
         .then(pl.lit("added"))
@@ -202,15 +210,24 @@ def difference(stored: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
 
 
 def send(connection: psycopg.Connection, found: pl.DataFrame) -> None:
-    """Send a difference to the server, to wait for ``apply_sent`` in this transaction. Nothing is locked yet."""
+    """Send a difference to the server, to wait for ``apply_sent`` in this transaction. Nothing is locked yet.
+
+    Raises ``psycopg.errors.DataError`` for a market and time that this difference, or one that waits, says twice.
+    """
     connection.execute(
         """
         CREATE TEMPORARY TABLE IF NOT EXISTS history_difference (
-            market_id int, captured_at timestamptz, run_id int, state bytea, what text
+            market_id int, captured_at timestamptz, run_id int, state bytea, what text,
+            PRIMARY KEY (market_id, captured_at)
         ) ON COMMIT DROP
         """
     )
-    copy_rows(connection, "history_difference", found)
+    try:
+        copy_rows(connection, "history_difference", found.sort(_KEY))
+    except psycopg.errors.UniqueViolation as error:
+        raise psycopg.errors.DataError(
+            f"history takes one change of a market and time: {error.diag.message_detail}"
+        ) from error
 
 
 def rewrite_history(connection: psycopg.Connection, found: pl.DataFrame) -> None:
@@ -280,7 +297,9 @@ def _rewrite_day(connection: psycopg.Connection, day: date) -> Changed:
                     SELECT event_bookmaker_id, captured_at, market_id, run_id, state FROM found WHERE what <> 'removed'
                     UNION ALL
                     SELECT stored.event_bookmaker_id, stored.captured_at, change.market_id, change.run_id, change.state
-                    FROM stored CROSS JOIN LATERAL odds_changes(stored.changes, stored.run_id) AS change
+                    FROM stored CROSS JOIN LATERAL (
+                        SELECT DISTINCT ON (market_id) * FROM odds_changes(stored.changes, stored.run_id)
+                    ) AS change
                     WHERE (change.market_id, stored.captured_at) NOT IN (SELECT market_id, captured_at FROM found)
                 ) AS row
                 GROUP BY event_bookmaker_id, captured_at

@@ -25,7 +25,7 @@ from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.markets.mapper import Mapper, Target
 from odds_pipeline.markets.remap import Move, moves
 from odds_pipeline.odds.replay import HISTORY_ROWS, fingerprint_of
-from odds_pipeline.odds.timeline import Moment, joined, packed, part_of, read
+from odds_pipeline.odds.timeline import Moment, joined, packed, part_of, read, seam_of
 
 _UNKNOWN_LABEL = 0
 """Label fingerprint of a moved market: the next sighting fills its words in, without history."""
@@ -176,6 +176,14 @@ def _move_in_place(connection: psycopg.Connection, group: _Group, move: Move, ma
     """Give the markets their new identity; states keep their bytes, because the outcomes keep their places."""
     if not market_ids:
         return
+    connection.execute(
+        """
+        INSERT INTO former_places (market_id, betpawa_market_id, line)
+        SELECT id, %s::text, %s::numeric FROM unnest(%s::int[]) AS id
+        ON CONFLICT DO NOTHING
+        """,
+        [group.market_id, group.line, market_ids],
+    )
     renamed = [move.outcomes[key] for key in group.outcome_set.keys]
     outcome_set = OutcomeSet(tuple(key for key, _ in renamed), tuple(name for _, name in renamed))
     connection.execute(
@@ -237,6 +245,7 @@ def _rewritten(
         part = part_of(timeline, {old: new for old, (new, _) in move.outcomes.items()})
         names = dict(move.outcomes.values())
         place = _market_at(connection, move.target, listing_id)
+        seam: datetime | None = None
         if place is None:
             place = _copy_market(connection, group, move.target, market_id)
             differences.append(_store(connection, place, part, names, last_seen_of=market_id))
@@ -249,21 +258,41 @@ def _rewritten(
             # In retired days the market that is there may have rows that begin before what is stored of it.
             held = {partition.first_day for partition in list_partitions(connection)}
             part = [moment for moment in part if moment.captured_at.date() in held]
-            older = joined(part, _timeline(connection, place, present))
+            own = _timeline(connection, place, present)
+            seam = seam_of(own)
             all_names = there | {key: names[key] for key in names if key not in there}
-            differences.append(_store(connection, place, older, all_names))
-        _remember(connection, place, market_id)
+            differences.append(_store(connection, place, joined(part, own), all_names))
+        _remember(connection, place, market_id, seam)
     return differences, stays
 
 
-def _remember(connection: psycopg.Connection, market_id: int, former_id: int) -> None:
-    """Let a market's archived rows be found, and its faults be known, that bear the id it had before."""
-    ids = {"market_id": market_id, "former_id": former_id}
+def _remember(connection: psycopg.Connection, market_id: int, former_id: int, seam: datetime | None) -> None:
+    """Let a market's archived rows and observations be found, and its faults be known, under its former id and places.
+
+    What was observed at the former places counts before the ``seam``, if there is one.
+    """
+    ids = {"market_id": market_id, "former_id": former_id, "seam": seam}
     connection.execute(
         """
         INSERT INTO former_markets (market_id, former_id)
         SELECT %(market_id)s, former_id FROM former_markets WHERE market_id = %(former_id)s
         UNION SELECT %(market_id)s, %(former_id)s
+        ON CONFLICT DO NOTHING
+        """,
+        ids,
+    )
+    connection.execute(
+        """
+        INSERT INTO former_places (market_id, betpawa_market_id, line, until)
+        SELECT %(market_id)s, betpawa_market_id, line, least(until, %(seam)s)
+        FROM (
+            SELECT type.betpawa_market_id, market.line, NULL::timestamptz AS until
+            FROM markets AS market JOIN market_types AS type ON type.id = market.market_type_id
+            WHERE market.id = %(former_id)s
+            UNION ALL
+            SELECT betpawa_market_id, line, until FROM former_places WHERE market_id = %(former_id)s
+        ) AS place
+        WHERE %(market_id)s <> %(former_id)s
         ON CONFLICT DO NOTHING
         """,
         ids,

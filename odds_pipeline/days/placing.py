@@ -1,7 +1,8 @@
 """Archived observations placed at the markets that the database has today.
 
 A file names markets as the catalogue did when it was written. Where the catalogue has learnt more since, an observation
-belongs where ``remap`` moved the market: under other outcome keys, or in several parts.
+belongs where ``remap`` moved the market: under other outcome keys, or in several parts. Where it joined the market with
+another, what was observed at the former place counts up to the seam alone (``odds/timeline.py``).
 """
 
 from __future__ import annotations
@@ -48,15 +49,16 @@ _MARKETS: Mapping[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
+_SEAMS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "market_id": pl.Int32,
+    "betpawa_market_id": pl.String,
+    "line": LINE,
+    "until": STEPS["captured_at"],
+}
+
+
 class MarketUnknown(ValueError):
     """An archived observation cannot be placed at any market of the database, which knows its listing."""
-
-
-def _told_once(steps: pl.DataFrame) -> pl.DataFrame:
-    """Without the vanishing of a market that was seen at the same moment: under the id that it moved to."""
-    is_seen = pl.col("outcomes").list.len() > 0
-    was_seen = is_seen.any().over("market_id", "captured_at")
-    return steps.filter(is_seen | ~was_seen)
 
 
 class Placing:
@@ -71,13 +73,14 @@ class Placing:
         """The catalogue that the stored markets are named by."""
         self._listings = pl.DataFrame(schema=dict.fromkeys(_LISTING, pl.String))
         self._markets = pl.DataFrame(schema={**_MARKETS, "line": LINE})
+        self._seams = pl.DataFrame(schema=dict(_SEAMS))
 
     @cached_property
     def _mapper(self) -> Mapper:
         return self._given or Mapper.load()
 
     def steps(self, observations: pl.DataFrame) -> pl.DataFrame:
-        """The steps (STEPS, in the observations' order) that observations make.
+        """The steps (STEPS, in the observations' order; one of a market and moment) that observations make.
 
         ``observations``: ``COLUMNS``, ``run_id``, and ``is_as_stored``, whether today's catalogue wrote them. Those of
         listings that were deleted make none. Raises ``MarketUnknown``.
@@ -95,10 +98,11 @@ class Placing:
         others = pl.concat(
             [rows.filter(~pl.col("is_as_stored")), direct.filter(pl.col("market_id").is_null()).select(rows.columns)]
         )
-        found = [placed.select("row", *STEPS)]
+        found = [placed.select("row", *STEPS, is_own=True)]
         if not others.is_empty():
-            found.append(self._moved(others).select("row", *STEPS))
-        return _told_once(pl.concat(found).sort("row", maintain_order=True)).select(*STEPS)
+            moved = self._moved(others).select("row", *STEPS).join(others.select("row", *_PLACE), on="row")
+            found.append(self._before_seams(moved).select(found[0].columns))
+        return _told_once(pl.concat(found)).select(*STEPS)
 
     def _meet(self, observations: pl.DataFrame) -> None:
         """Read the markets of the listings that are new to us."""
@@ -121,7 +125,26 @@ class Placing:
         rows = self._connection.execute(query).fetchall()
         markets = pl.DataFrame(rows, schema=dict(_MARKETS), orient="row").with_columns(pl.col("line").cast(LINE))
         self._markets = pl.concat([self._markets, markets])
+        places = self._connection.execute(
+            "SELECT market_id, betpawa_market_id, line, until FROM former_places "
+            "WHERE until IS NOT NULL AND market_id = ANY (%s)",
+            [markets["market_id"].to_list()],
+        )
+        self._seams = pl.concat([self._seams, pl.DataFrame(places.fetchall(), schema=dict(_SEAMS), orient="row")])
         self._listings = pl.concat([self._listings, listings])
+
+    def _before_seams(self, steps: pl.DataFrame) -> pl.DataFrame:
+        """Without those of a former place after the seam; ``is_own``, whether the market is still at the step's place.
+
+        ``steps``: STEPS with the place that the file names.
+        """
+        own = self._markets.select("market_id", *_PLACE, is_own=True)
+        on = ["market_id", *_PLACE]
+        seams = steps.join(self._seams, on=on, how="left", nulls_equal=True).join(
+            own, on=on, how="left", nulls_equal=True
+        )
+        is_before = (pl.col("captured_at") < pl.col("until")).fill_null(value=True)
+        return seams.filter(is_before).with_columns(pl.col("is_own").fill_null(value=False))
 
     def _moved(self, rows: pl.DataFrame) -> pl.DataFrame:
         """STEPS with ``row``, of rows that the catalogue may place elsewhere today."""
@@ -219,3 +242,14 @@ class Placing:
                 f"market {row['betpawa_market_id']} (line {row['line']}) of {row['bookmaker']} "
                 f"{row['external_event_id']}, which the archive has, is not in the table markets"
             )
+
+
+def _told_once(steps: pl.DataFrame) -> pl.DataFrame:
+    """The steps by row, of several of a market and moment one: rather seen than vanished, rather its own.
+
+    A market that moved vanishes under the one id when it is first seen under the other. Where it was seen under both,
+    and no seam is known, because it was joined before seams were remembered, its own place counts.
+    """
+    rank = (pl.col("outcomes").list.len() > 0).cast(pl.Int8) * 2 + pl.col("is_own").cast(pl.Int8)
+    ranked = steps.with_columns(rank=rank).sort("rank", "row", maintain_order=True)
+    return ranked.unique(["market_id", "captured_at"], keep="last").sort("row", maintain_order=True)

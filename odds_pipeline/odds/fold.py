@@ -15,8 +15,8 @@ from odds_pipeline.odds.packed import UNAVAILABLE, OutcomeStatus
 from odds_pipeline.odds.replay import HISTORY_ROWS
 from odds_pipeline.odds.states import packed_states, unpacked_outcomes
 
-#: What was seen of markets. No outcomes: the market had vanished. Several steps of a market at one moment count in the
-#: order in which they stand. The price of an inactive outcome means nothing.
+#: What was seen of markets. No outcomes: the market had vanished. Of several steps of a market at one moment the one
+#: that stands last counts. The price of an inactive outcome means nothing.
 STEPS: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "market_id": pl.Int32,
     "captured_at": pl.Datetime("us", "UTC"),
@@ -36,7 +36,7 @@ class UnknownOutcome(ValueError):
 
 
 def fold(opening: pl.DataFrame, steps: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
-    """The history rows (``HISTORY_ROWS``, sorted by market and time) that ``steps`` (STEPS) make.
+    """The history rows (``HISTORY_ROWS``, sorted by market and time, one of each) that ``steps`` (STEPS) make.
 
     ``opening`` (market_id, state) is the state before the first step, of the markets that have one; ``sets`` (SETS)
     must have every market of ``steps``. An outcome that is inactive or absent keeps the last price that it had while
@@ -79,7 +79,10 @@ def steps_of(history: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
 
 
 def _slices(steps: pl.DataFrame, sets: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The steps by market and time, cut between markets into parts of about ``_SLICE`` outcomes."""
+    """The steps by market and time, one of each, cut between markets into parts of about ``_SLICE`` outcomes."""
+    ordered = steps.sort("market_id", "captured_at", maintain_order=True)
+    is_replaced = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in ("market_id", "captured_at"))
+    steps = ordered.filter(~is_replaced.fill_null(value=False))
     outcomes = sets.select("market_id", outcomes_each=pl.col("keys").list.len())
     markets = (
         steps.group_by("market_id")
@@ -91,10 +94,9 @@ def _slices(steps: pl.DataFrame, sets: pl.DataFrame) -> Iterator[pl.DataFrame]:
     if markets["part"].null_count():
         strangers = markets.filter(pl.col("part").is_null())["market_id"].to_list()
         raise UnknownOutcome(f"no outcome set is known of market {strangers[0]}, nor of {len(strangers) - 1} others")
-    ordered = steps.sort("market_id", "captured_at", maintain_order=True)
     first = 0
     for number in markets.group_by("part", maintain_order=True).agg(pl.col("steps").sum())["steps"]:
-        yield ordered.slice(first, number)
+        yield steps.slice(first, number)
         first += number
 
 

@@ -52,14 +52,25 @@ class PackTooLarge(ValueError):
     """An answer has more changes than a pack can count, or a state that is longer than one."""
 
 
+class ChangedTwice(ValueError):
+    """An answer has two changes of one market."""
+
+
 def packs_of(changes: pl.DataFrame) -> pl.DataFrame:
     """The packs (PACKS, by bookmaker event and time) of ``changes`` (CHANGES, no two of one market and time).
 
-    The run of a mixed pack is the latest in it. Raises ``PackTooLarge``.
+    The run of a mixed pack is the latest in it. Raises ``PackTooLarge`` and ``ChangedTwice``.
     """
     if changes.is_empty():
         return pl.DataFrame(schema=dict(PACKS))
     ordered = changes.sort(*_ANSWER, "market_id").with_columns(length=pl.col("state").bin.size())
+    is_again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in ("market_id", *_ANSWER))
+    if not (again := ordered.filter(is_again)).is_empty():
+        twice = again.row(0, named=True)
+        raise ChangedTwice(
+            f"two changes of market {twice['market_id']} at {twice['captured_at']} (bookmaker event "
+            f"{twice['event_bookmaker_id']}): a pack takes one of each market"
+        )
     answers = ordered.group_by(*_ANSWER, maintain_order=True).agg(
         pl.col("run_id").max(),
         is_mixed=pl.col("run_id").min() != pl.col("run_id").max(),

@@ -62,10 +62,27 @@ def part_of(timeline: Sequence[Moment], names: Mapping[str, str]) -> list[Moment
     return without_repeats(part)
 
 
+def seam_of(newer: Sequence[Moment]) -> datetime | None:
+    """Where another timeline ends that is put before ``newer``; None when it goes on: there is nothing to follow."""
+    return newer[0].captured_at if newer else None
+
+
 def joined(older: Sequence[Moment], newer: Sequence[Moment]) -> list[Moment]:
-    """``older`` up to where ``newer`` begins, then ``newer``: one timeline."""
-    seam = newer[0].captured_at if newer else None
-    return without_repeats([*(m for m in older if seam is None or m.captured_at < seam), *newer])
+    """``older`` up to where ``newer`` begins (``seam_of``), then ``newer``: one timeline.
+
+    An outcome keeps the last price that it had while active across the seam, too.
+    """
+    seam = seam_of(newer)
+    before = [moment for moment in older if seam is None or moment.captured_at < seam]
+    prices = {key: price for key, (_, price) in before[-1].outcomes.items()} if before else {}
+    return without_repeats([*before, *(_with_prices(moment, prices) for moment in newer)])
+
+
+def _with_prices(moment: Moment, prices: Mapping[str, int]) -> Moment:
+    """The row with these prices for the outcomes that had none yet, absent ones included."""
+    absent = {key: (OutcomeStatus.ABSENT, price) for key, price in prices.items()}
+    own = {key: (status, price or prices.get(key, 0)) for key, (status, price) in moment.outcomes.items()}
+    return moment._replace(outcomes=absent | own)
 
 
 def without_repeats(timeline: Sequence[Moment]) -> list[Moment]:

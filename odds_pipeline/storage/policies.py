@@ -41,7 +41,7 @@ _POLICIES: Mapping[str, _Policy] = {
     **dict.fromkeys(
         (
             *("events", "tournaments", "event_bookmakers", "listing_state", "event_kickoffs", "refresh_requests"),
-            *("markets", "former_markets", "untrusted_spans", "current_odds"),
+            *("markets", "former_markets", "former_places", "untrusted_spans", "current_odds"),
         ),
         _Policy("match_retention_days", "events"),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from odds_pipeline.database import write
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.glimpses import history_rows
 from odds_pipeline.database.history import (
@@ -110,6 +112,74 @@ def test_an_answer_that_no_pack_can_hold_is_set_aside_whole(database: Database) 
     assert [(slug, event) for slug, event, *_ in errors(database, last_run(database)[0])] == [("betpawa", "e")]
     assert [(at, count) for at, count, _ in packs(database)] == [(moment(0), 1)]
     assert query(database, "SELECT count(*) FROM current_odds") == [(1,)]
+
+
+def test_sql_refuses_two_changes_of_a_market(connection: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.DataException, match="two changes of market 5 in one answer"):
+        connection.execute(r"SELECT odds_pack('{4, 5, 6, 5}', '{a, b, c, b}', '{1, 1, 1, 1}')")
+
+
+def test_an_answer_with_two_changes_of_a_market_is_set_aside_and_the_rest_commits(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever went wrong before: the writer is made to find a change twice."""
+
+    def twice(connection: psycopg.Connection, changes: pl.DataFrame) -> None:
+        append_changes(connection, pl.concat([changes, changes.filter(pl.col("event_bookmaker_id") == 1).head(1)]))
+
+    monkeypatch.setattr(write, "append_changes", twice)
+    answers = [answer("betpawa", event, moment(0), {RESULT: HOME, BOTH: HOME}) for event in ("e", "f")]
+    record = commit(database, Cycle(moment(0), {}, answers))
+    assert (record.set_aside, record.new, record.inserted_history) == (1, 2, 2)
+    assert [(slug, event) for slug, event, *_ in errors(database, last_run(database)[0])] == [("betpawa", "e")]
+    ((told,),) = query(database, "SELECT message FROM scrape_errors")
+    assert re.search(r"two changes of market \d+ at 2026-03-01 12:00:00\+00:00 \(bookmaker event 1\)", told)
+    assert query(database, "SELECT count(*), count(DISTINCT market_id) FROM odds_history_changes") == [(2, 2)]
+    assert rebuild_current(database).repaired == 0
+
+
+def test_a_difference_that_says_a_market_and_moment_twice_is_refused(database: Database) -> None:
+    """Whether it is sent at once or in parts."""
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, BOTH: HOME})]))
+    with database.connect() as connection:
+        stored = read_history(connection)
+    found = difference(stored, stored.with_columns(run_id=pl.lit(900, pl.Int32)))
+    for before, last in ((found.clear(), pl.concat([found, found])), (found, found.head(1))):
+        with database.connect() as connection:
+            send(connection, before)
+            with pytest.raises(psycopg.errors.DataError, match=r"one change of a market and time: .*\(1, 2026-03-01"):
+                send(connection, last)
+            connection.rollback()
+    with database.connect() as connection:
+        assert read_history(connection).equals(stored)
+
+
+def test_a_market_that_damage_left_twice_in_a_pack_is_mended(database: Database) -> None:
+    """By who says what it should be; who writes beside it keeps one of the two."""
+    commit(database, Cycle(moment(0), {}, [answer("betpawa", "e", moment(0), {RESULT: HOME, BOTH: HOME})]))
+    with database.connect() as connection:
+        stored = read_history(connection).sort("market_id")
+    other = stored.with_columns(state=pl.Series([b"\x02", b"\x02"]))
+    for damage in (other, stored):
+        for wanted in (stored, stored.tail(1), pl.concat([stored.head(1), other.tail(1)])):
+            with database.connect() as connection:
+                double(connection, pl.concat([stored.head(1), damage.head(1), stored.tail(1)]))
+                send(connection, difference(read_history(connection), wanted))
+                apply_sent(connection)
+                assert read_history(connection).sort("market_id").equals(wanted)
+    with database.connect() as connection:
+        double(connection, pl.concat([stored.head(1), other.head(1), stored.tail(1)]))
+        beside = read_history(connection).filter(pl.col("market_id") == 2)
+        rewrite_history(connection, difference(beside, other.tail(1)))
+        assert read_history(connection).sort("market_id")["market_id"].to_list() == [1, 2]
+
+
+def double(connection: psycopg.Connection, rows: pl.DataFrame) -> None:
+    """Make the only pack one of these rows, as nothing of the project does."""
+    states = rows["state"].to_list()
+    head = [number.to_bytes(4) for number in rows["market_id"]] + [len(state).to_bytes(2) for state in states]
+    pack = len(states).to_bytes(2) + b"".join(head + states)
+    connection.execute("UPDATE odds_history SET changes = %s, run_id = %s", [pack, rows["run_id"][0]])
 
 
 def test_an_answer_cannot_be_appended_twice(database: Database) -> None:

@@ -183,7 +183,7 @@ def test_every_table_ends_with_retention_or_says_why_it_stays(database: Database
     goes_with_another = {
         *("markets", "current_odds", "event_bookmakers", "listing_state"),  # their event
         *("event_kickoffs", "refresh_requests"),  # their event
-        *("untrusted_spans", "former_markets"),  # their market
+        *("untrusted_spans", "former_markets", "former_places"),  # their market
         "scrape_coverage",  # its run
         *("market_odds", "competitor_market_odds"),  # their snapshot
     }

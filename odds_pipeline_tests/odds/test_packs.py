@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odds_pipeline.odds.packs import CHANGES, LARGEST_NUMBER, PACKS, PackTooLarge, changes_in, packs_of
+from odds_pipeline.odds.packs import CHANGES, LARGEST_NUMBER, PACKS, ChangedTwice, PackTooLarge, changes_in, packs_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -83,3 +83,11 @@ def test_a_state_longer_than_a_pack_can_say_is_refused() -> None:
     assert changes_in(packs_of(frame(change(1, bytes(LARGEST_NUMBER)))))["state"][0] == bytes(LARGEST_NUMBER)
     with pytest.raises(PackTooLarge, match="32,768 bytes"):
         packs_of(frame(change(1, bytes(LARGEST_NUMBER + 1)), change(2, listing=8)))
+
+
+def test_two_changes_of_a_market_and_moment_are_refused() -> None:
+    told = r"two changes of market 5 at 2026-11-20 12:00:00\+00:00 \(bookmaker event 7\)"
+    for again in (change(5), change(5, b"\x02"), change(5, run=2)):
+        with pytest.raises(ChangedTwice, match=told):
+            packs_of(frame(change(4), change(5), change(6), again))
+    assert packs_of(frame(change(5), change(5, minute=1), change(5, listing=8))).height == 3

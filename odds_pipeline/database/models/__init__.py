@@ -10,6 +10,7 @@ from odds_pipeline.database.models.imports import ImportedDay, UntrustedSpan
 from odds_pipeline.database.models.market_odds import (
     CurrentOdds,
     FormerMarket,
+    FormerPlace,
     Market,
     MarketLabel,
     MarketSource,
@@ -60,6 +61,7 @@ __all__ = [
     "EventBookmaker",
     "EventKickoff",
     "FormerMarket",
+    "FormerPlace",
     "ImportedDay",
     "ListingState",
     "Market",

@@ -103,6 +103,22 @@ class FormerMarket(Base):
     former_id: Mapped[int] = mapped_column(autoincrement=False)
 
 
+class FormerPlace(Base):
+    """A place that a market had before ``remap``, under which archived observations of it stand.
+
+    ``until``: where two markets were joined, the other one began, and what was observed here later does not count.
+    """
+
+    __tablename__ = "former_places"
+    __table_args__ = (UniqueConstraint("market_id", "betpawa_market_id", "line", postgresql_nulls_not_distinct=True),)
+
+    until: Mapped[datetime | None]
+    id: Mapped[IntegerKey]
+    market_id: Mapped[int] = mapped_column(ForeignKey("markets.id", ondelete="CASCADE"))
+    betpawa_market_id: Mapped[str]
+    line: Mapped[Line | None]
+
+
 class CurrentOdds(Base):
     """The last known state of each market. ``captured_at`` is its last change."""
 
