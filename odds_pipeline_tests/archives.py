@@ -5,12 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.engine import Database
+from odds_pipeline_tests.scratch import ARCHIVES, scratch_directory, sweep_scratch
 
 _ROOT = "TEST_ARCHIVES"
 
@@ -24,6 +24,7 @@ def archive_of(database: Database) -> Archive:
 def _root() -> Path:
     # In the environment, so that processes which a test starts find the same archives.
     if _ROOT not in os.environ:
-        os.environ[_ROOT] = tempfile.mkdtemp(prefix="odds-pipeline-archives-")
+        sweep_scratch()
+        os.environ[_ROOT] = str(scratch_directory(ARCHIVES))
         atexit.register(shutil.rmtree, os.environ[_ROOT], ignore_errors=True)
     return Path(os.environ[_ROOT])

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 import psycopg
@@ -32,6 +29,8 @@ from odds_pipeline.scrape.cycle import scrape_cycle, write_scraped
 from odds_pipeline.settings import BookmakerSettings, Settings
 from odds_pipeline.simulator.simulator import Simulator
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.servers import copy_of
+from odds_pipeline_tests.scratch import DATA, scratch_directory
 
 NOON = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 """When the pipeline clock stands at the start of a test."""
@@ -53,15 +52,8 @@ def dagster_template(postgres_server: EmbeddedServer) -> str:
 @pytest.fixture
 def dagster_url(postgres_server: EmbeddedServer, dagster_template: str) -> Iterator[str]:
     """The URL of a fresh database with Dagster's tables."""
-    name = f"dagster_{uuid4().hex[:12]}"
-    with closing(psycopg.connect(postgres_server.url("postgres"), autocommit=True)) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(dagster_template))
-        )
-        try:
-            yield postgres_server.url(name)
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with copy_of(postgres_server, dagster_template, name="dagster") as url:
+        yield url
 
 
 @pytest.fixture
@@ -163,9 +155,7 @@ def pipeline(
     Another number of events: ``@pytest.mark.parametrize("pipeline", [20], indirect=True)``.
     """
     clock = ManualClock(NOON)
-    # Not pytest's temporary directory: as root that is closed to the account that would run PostgreSQL.
-    folder = Path(tempfile.mkdtemp(prefix="odds-pipeline-data-"))
-    folder.chmod(0o711)
+    folder = scratch_directory(DATA)
     events = getattr(request, "param", EVENTS)
     with Simulator(events=events, clock=clock, period=PERIOD) as simulator:
         sections = {

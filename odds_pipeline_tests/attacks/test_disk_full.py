@@ -27,8 +27,8 @@ from odds_pipeline.scrape.cycle import scrape_cycle, write_scraped
 from odds_pipeline.scrape.staging import StagingUnusable
 from odds_pipeline_tests.attacks.holding import assert_again_changes_nothing, assert_invariants_hold
 from odds_pipeline_tests.attacks.rounds import told, wait_until
-from odds_pipeline_tests.conftest import TEST_SETTINGS
 from odds_pipeline_tests.cycle.small_world import SLUGS, SmallWorld, available, query, stored
+from odds_pipeline_tests.database.servers import TEST_SETTINGS
 
 SEED = 604
 THERE_WAS_ROOM = "committed: there was room"

@@ -32,8 +32,8 @@ from odds_pipeline_tests.attacks.holding import (
 )
 from odds_pipeline_tests.attacks.processes import CycleProcess, cycle_process, is_writing, simulator_process
 from odds_pipeline_tests.attacks.rounds import told, wait_until
-from odds_pipeline_tests.conftest import TEST_SETTINGS
 from odds_pipeline_tests.cycle.small_world import SmallWorld, available, confirmed_at, query, run_cycle, stored
+from odds_pipeline_tests.database.servers import TEST_SETTINGS
 from odds_pipeline_tests.doomed import has_sessions
 
 RUN, SIMULATOR = "the run", "the simulator"

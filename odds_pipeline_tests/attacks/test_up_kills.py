@@ -24,7 +24,7 @@ from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline_tests.attacks.holding import assert_invariants_hold
 from odds_pipeline_tests.attacks.rounds import told
 from odds_pipeline_tests.cli.running_up import CLEAN, Up, running_up, wait_for
-from odds_pipeline_tests.conftest import directory_for_a_server
+from odds_pipeline_tests.database.servers import directory_for_a_server
 
 SEED = 605
 OFTEN = {

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from odds_pipeline_tests.conftest import directory_for_a_server
+from odds_pipeline_tests.database.servers import directory_for_a_server
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("ODDS_")}
 CLI = [sys.executable, "-m", "odds_pipeline.cli"]

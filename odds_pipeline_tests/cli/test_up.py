@@ -14,7 +14,7 @@ import pytest
 
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline_tests.cli.running_up import CLEAN, Up, running_up, wait_for
-from odds_pipeline_tests.conftest import directory_for_a_server
+from odds_pipeline_tests.database.servers import directory_for_a_server
 
 CLI = [sys.executable, "-m", "odds_pipeline.cli"]
 TODAY = datetime.now(UTC).date()

@@ -10,10 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, LiteralString
 
-import psycopg
 import pytest
-from psycopg import sql
 
+from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.rebuild import rebuild_current
@@ -33,6 +32,7 @@ from odds_pipeline_tests.cycle.small_world import (
     run_cycle,
     stored,
 )
+from odds_pipeline_tests.database.servers import copy_of
 from odds_pipeline_tests.doomed import Reached, gate_at, has_sessions, is_waiting_for_a_lock
 
 ONE_MINUTE = timedelta(minutes=1)
@@ -48,15 +48,10 @@ def world() -> Iterator[SmallWorld]:
 
 
 @pytest.fixture
-def twin(postgres_server: Any, migrated_template: str) -> Iterator[Database]:
+def twin(postgres_server: EmbeddedServer, migrated_template: str) -> Iterator[Database]:
     """A second database, whose cycles nobody disturbs."""
-    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE undisturbed TEMPLATE {}").format(sql.Identifier(migrated_template)))
-    database = Database(postgres_server.url("undisturbed"))
-    yield database
-    database.dispose()
-    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as connection:
-        connection.execute("DROP DATABASE undisturbed WITH (FORCE)")
+    with copy_of(postgres_server, migrated_template, name="undisturbed") as url, Database(url) as database:
+        yield database
 
 
 def at_statement(timing: LiteralString) -> KillPoint:

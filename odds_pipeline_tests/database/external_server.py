@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from odds_pipeline.database.embedded import EmbeddedServer
-from odds_pipeline_tests.conftest import TEST_SETTINGS, directory_for_a_server
+from odds_pipeline_tests.database.servers import TEST_SETTINGS, directory_for_a_server
 
 
 @contextmanager

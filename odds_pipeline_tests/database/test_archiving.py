@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from odds_pipeline.archive.store import Archive, ArchiveOfAnother, ArchiveUnusable
 from odds_pipeline.database import archiving
 from odds_pipeline.database.archived_files import NamedFile, named_files
+from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.odds.frames import require_schema
@@ -25,6 +26,7 @@ from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, answer, commit, prepared, register_bookmaker, running
 from odds_pipeline_tests.database.plain_model import Answer, Cycle, MarketKey
 from odds_pipeline_tests.database.reading import current, history, history_count, query
+from odds_pipeline_tests.database.servers import copy_of
 from odds_pipeline_tests.database.test_invariants import START, histories, stored_current, stored_history
 
 MARKET: MarketKey = ("3743", None)
@@ -33,15 +35,10 @@ KICKOFF = START + timedelta(days=1)
 
 
 @pytest.fixture
-def second_database(migrated_template: str, postgres_server: object, database: Database) -> Iterator[Database]:
+def second_database(postgres_server: EmbeddedServer, migrated_template: str) -> Iterator[Database]:
     """Another database at the newest revision."""
-    name = f"{database.url.database}_replayed"
-    with psycopg.connect(database.url.set(database="postgres").render_as_string(False), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{migrated_template}"'.encode())
-        second = Database(database.url.set(database=name))
+    with copy_of(postgres_server, migrated_template, name="replayed") as url, Database(url) as second:
         yield second
-        second.dispose()
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 def cycle_of(number: int, *answers: Answer) -> Cycle:

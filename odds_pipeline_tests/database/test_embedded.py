@@ -25,8 +25,8 @@ from odds_pipeline.database.embedded import EmbeddedServer, EmbeddedServerError,
 from odds_pipeline.database.programs import MAJOR_VERSION, ProgramFailed, Programs, find_programs
 from odds_pipeline.database.server_settings import SERVER_SETTINGS
 from odds_pipeline.service_account import ServiceAccount, service_account
-from odds_pipeline_tests.conftest import TEST_SETTINGS, directory_for_a_server
 from odds_pipeline_tests.database.server_processes import leave, server_pid, user_process
+from odds_pipeline_tests.database.servers import TEST_SETTINGS, directory_for_a_server
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which this test is about")
 

@@ -11,7 +11,7 @@ from odds_pipeline.database import programs
 from odds_pipeline.database.embedded import EmbeddedServer
 from odds_pipeline.database.programs import MAJOR_VERSION, ProgramFailed, find_programs
 from odds_pipeline.service_account import service_account
-from odds_pipeline_tests.conftest import TEST_SETTINGS
+from odds_pipeline_tests.database.servers import TEST_SETTINGS
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which this test is about")
 

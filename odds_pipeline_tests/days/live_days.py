@@ -5,15 +5,12 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
 
 import polars as pl
-import psycopg
-from psycopg import sql
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.embedded import EmbeddedServer
@@ -24,6 +21,7 @@ from odds_pipeline.odds.answers import prepare
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import SETTINGS, coverage, observations, running
 from odds_pipeline_tests.database.plain_model import Answer, Cycle, MarketKey, Outcomes
+from odds_pipeline_tests.database.servers import copy_of
 
 FIRST_DAY = date(2026, 11, 16)
 BOOKMAKERS = ("sportybet", "bet9ja")
@@ -67,20 +65,13 @@ def lived_through(url: str, *, seed: int, days: int = 4) -> Iterator[Lived]:
 @contextmanager
 def copied(server: EmbeddedServer, lived: Lived) -> Iterator[Lived]:
     """A copy of its own, archive included."""
-    name = f"test_{uuid4().hex[:12]}"
-    template = sql.Identifier(str(lived.database.url.database))
     lived.database.dispose()
-    with closing(psycopg.connect(server.url("postgres"), autocommit=True)) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template))
-    copy = Database(server.url(name))
-    archive = archive_of(copy)
-    assert lived.archive.folder is not None
-    assert archive.folder is not None
-    shutil.copytree(lived.archive.folder, archive.folder)
-    yield Lived(copy, archive, lived.days)
-    copy.dispose()
-    with closing(psycopg.connect(server.url("postgres"), autocommit=True)) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with copy_of(server, str(lived.database.url.database)) as url, Database(url) as copy:
+        archive = archive_of(copy)
+        assert lived.archive.folder is not None
+        assert archive.folder is not None
+        shutil.copytree(lived.archive.folder, archive.folder)
+        yield Lived(copy, archive, lived.days)
 
 
 class LiveDays:

@@ -23,7 +23,7 @@ from odds_pipeline.storage.judged import Judgement
 from odds_pipeline.storage.judging import judge
 from odds_pipeline.storage.measured import StorageProfile
 from odds_pipeline.storage.profile import foreign_profile
-from odds_pipeline_tests.conftest import TEST_SETTINGS, directory_for_a_server
+from odds_pipeline_tests.database.servers import TEST_SETTINGS, directory_for_a_server
 from odds_pipeline_tests.storage.carrying_out import (
     ALONE,
     SAME_SHARE,

@@ -13,7 +13,7 @@ from odds_pipeline.settings import Settings
 from odds_pipeline.storage.profile import foreign_profile, storage_profile
 from odds_pipeline.storage.relations import NoSuchSchema
 from odds_pipeline_tests.archives import archive_of
-from odds_pipeline_tests.conftest import TEST_SETTINGS
+from odds_pipeline_tests.database.servers import TEST_SETTINGS
 from odds_pipeline_tests.storage.profiling import NOW, execute, profiled
 
 
