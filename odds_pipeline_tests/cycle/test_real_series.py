@@ -34,7 +34,7 @@ from odds_pipeline_tests.cycle.real_series import (
 )
 from odds_pipeline_tests.cycle.small_world import Offer, offer_of, query
 
-_BEGINNING = 800
+_BEGINNING = 300
 """Snapshots of the feed that are replayed; all 2,022 with the tests that take many minutes."""
 
 pytestmark = pytest.mark.skipif(not SERIES.is_file(), reason="no odds series in ../shared/series")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -84,20 +85,34 @@ def histories(draw: st.DrawFn) -> list[Cycle]:
     return cycles
 
 
-#: At least 8 cycles each: more than 500 in all. Not shrunk, which would take minutes on a database.
-EXAMPLES = 64
+def generated(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run a test on so many histories. Not shrunk, which would take minutes on a database."""
+    return settings(
+        max_examples=examples,
+        phases=[Phase.explicit, Phase.generate],
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+    )
 
 
-@pytest.mark.timeout(900)
-@settings(
-    max_examples=EXAMPLES,
-    phases=[Phase.explicit, Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-)
+@generated(20)
 @given(cycles=histories())
 def test_current_and_history_are_what_the_rules_say_after_every_cycle(database: Database, cycles: list[Cycle]) -> None:
     """I1, I2, I3, I6, I7, I9; B-02, B-05 to B-08, B-10 to B-14, B-17, B-26, B-48 over generated cycles."""
+    require_rules(database, cycles)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@generated(640)
+@given(cycles=histories())
+def test_thousands_of_cycles_follow_the_rules(database: Database, cycles: list[Cycle]) -> None:
+    """The same over more than 5,000 cycles, at least 8 in each example."""
+    require_rules(database, cycles)
+
+
+def require_rules(database: Database, cycles: list[Cycle]) -> None:
+    """Current and history are the plain model's after each cycle."""
     slugs = sorted(
         {answer.bookmaker for cycle in cycles for answer in cycle.answers}
         | set().union(*(c.discoveries for c in cycles))
