@@ -22,15 +22,21 @@ __all__ = ["archive_url", "dagster_instance", "dagster_template", "dagster_url",
 #: with one of them when the others have nothing more to do.
 LONGEST_FILES = (
     "cli/test_up.py",
-    "database/test_invariants.py",
+    "cli/test_run.py",
     "cycle/test_real_series.py",
     "cycle/test_kill.py",
-    "cli/test_run.py",
+    "attacks/test_cuts.py",
     "cycle/test_calendar.py",
-    "cycle/test_moving_world.py",
-    "analysis/test_moments_property.py",
-    "assets/test_cycle.py",
     "cycle/test_faults.py",
+    "assets/test_cycle.py",
+    "database/test_invariants.py",
+    "pruning/test_prune.py",
+    "cycle/test_moving_world.py",
+    "cli/test_api.py",
+    "days/test_read.py",
+    "cycle/test_storage_budget.py",
+    "analysis/test_moments_property.py",
+    "attacks/test_security_secrets.py",
 )
 
 
