@@ -50,12 +50,16 @@ def many(shared_migrated_database: str) -> Iterator[psycopg.Connection]:
         connection.execute("INSERT INTO current_odds SELECT 0, %s, NULL, NULL, id, 1, '\\x0000fa' FROM markets", [NOON])
         connection.execute(
             """
-            INSERT INTO odds_history
-            SELECT day + mod(id, 1440) * interval '1 minute', id, 1, '\\x0000fa'
+            INSERT INTO odds_history (captured_at, event_bookmaker_id, run_id, changes)
+            SELECT day + mod(event_bookmaker_id, 1440) * interval '1 minute', event_bookmaker_id, 1,
+                   odds_pack(array_agg(id), array_agg('\\x0000fa'::bytea))
             FROM markets, generate_series(timestamptz '2026-11-11 00:00+00', '2026-11-20 00:00+00', '1 day') AS day
+            GROUP BY day, event_bookmaker_id
             """
         )
         connection.execute("VACUUM ANALYZE")
+        assert connection.execute("SELECT count(*) FROM odds_history").fetchone() == (181 * 10,)
+        assert connection.execute("SELECT count(*) FROM market_odds_history").fetchone() == (7_241 * 10,)
         yield connection
 
 

@@ -100,11 +100,20 @@ def test_a_market_that_vanishes_before_it_was_ever_seen_has_no_rows() -> None:
     assert fold(NOTHING, steps_frame([(1, 0, {}), (1, 1, {})]), sets).is_empty()
 
 
-def test_two_steps_of_one_moment_count_in_the_order_in_which_they_stand() -> None:
-    sets = pl.DataFrame([(1, ["a"])], schema=dict(SETS), orient="row")
+def test_of_several_steps_of_one_moment_the_last_counts_alone() -> None:
+    """A market has one row of a moment; what did not count leaves no price behind."""
+    sets = pl.DataFrame([(1, ["a"]), (2, ["a"])], schema=dict(SETS), orient="row")
     offer: Offer = {"a": (2_000, True)}
-    steps = steps_frame([(1, 0, offer), (1, 0, offer), (1, 1, {})])
-    assert fold(NOTHING, steps, sets)["captured_at"].to_list() == [moment(0), moment(1)]
+    other: Offer = {"a": (None, False)}
+    steps = steps_frame(
+        [(1, 0, offer), (2, 0, offer), (1, 0, {}), (1, 0, other), (1, 1, {}), (2, 1, other), (2, 1, {})]
+    )
+    assert fold(NOTHING, steps, sets).select("market_id", "captured_at", "state").rows() == [
+        (1, moment(0), pack([(OutcomeStatus.INACTIVE, 0)])),
+        (1, moment(1), pack([(OutcomeStatus.INACTIVE, 0)], is_unavailable=True)),
+        (2, moment(0), pack([(OutcomeStatus.ACTIVE, 2_000)])),
+        (2, moment(1), pack([(OutcomeStatus.ACTIVE, 2_000)], is_unavailable=True)),
+    ]
 
 
 def test_steps_of_an_outcome_or_a_market_without_a_set_are_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from odds_pipeline.odds.packed import OutcomeStatus, pack
-from odds_pipeline.odds.timeline import Moment, joined, packed, part_of, read, without_repeats
+from odds_pipeline.odds.timeline import Moment, joined, packed, part_of, read, seam_of, without_repeats
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 A, S, X = OutcomeStatus.ACTIVE, OutcomeStatus.INACTIVE, OutcomeStatus.ABSENT
@@ -42,6 +42,24 @@ def test_the_newer_timeline_rules_from_where_it_begins() -> None:
     older = [moment(0, a=(A, 2000)), moment(5, a=(A, 2100)), moment(10, gone=True, a=(A, 2100))]
     newer = [moment(10, a=(A, 2100)), moment(15, a=(A, 2200))]
     assert joined(older, newer) == [moment(0, a=(A, 2000)), moment(5, a=(A, 2100)), moment(15, a=(A, 2200))]
+
+
+def test_prices_of_outcomes_that_are_not_active_are_carried_across_the_seam() -> None:
+    """Until they are active again; what is put before a timeline ends where that begins."""
+    older = [moment(0, a=(A, 2000), b=(A, 3000), c=(A, 4000)), moment(20, a=(A, 9000))]
+    newer = [
+        moment(10, a=(S, 0), b=(S, 1000)),
+        moment(15, a=(A, 2200), b=(A, 1000)),
+        moment(30, gone=True, a=(S, 2200), b=(X, 1000)),
+    ]
+    assert seam_of(newer) == newer[0].captured_at
+    assert seam_of([]) is None
+    assert joined(older, newer) == [
+        older[0],
+        moment(10, a=(S, 2000), b=(S, 1000), c=(X, 4000)),
+        moment(15, a=(A, 2200), b=(A, 1000), c=(X, 4000)),
+        moment(30, gone=True, a=(S, 2200), b=(X, 1000), c=(X, 4000)),
+    ]
 
 
 def test_a_row_that_differs_only_in_a_suspended_price_repeats_the_one_before() -> None:
