@@ -22,6 +22,7 @@ from starlette.responses import Response
 from odds_pipeline.analysis.errors import BadQuestion, NotFound
 from odds_pipeline.api.service import NotMigrated
 from odds_pipeline.archive.store import ArchiveUnusable
+from odds_pipeline.database.partitions import DayHalfDetached
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -130,6 +131,7 @@ def answer_with_problems(app: FastAPI) -> None:
         NoConnectionFree: _busy,
         ArchiveUnusable: _archive,
         NotMigrated: _unready,
+        DayHalfDetached: _unready,
         Exception: _internal,
     }.items():
         app.add_exception_handler(kind, handler)

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import psycopg
-
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.bookmakers.registry import enabled
 from odds_pipeline.clock import SystemClock
 from odds_pipeline.data_dir import data_directory, project_directory
 from odds_pipeline.database import migrate
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.database.partitions import DayHalfDetached, ensure_partitions
 from odds_pipeline.days.retire import finish_detaches
 from odds_pipeline.settings import Settings
 
@@ -55,7 +53,7 @@ def prepare(settings: Settings, *, first_day: date | None = None) -> Prepared:
     database = Database.from_settings(settings)
     migrate.upgrade(database.url)
     # Somebody who reads just now must not keep everything from starting: retention finishes it as well.
-    with suppress(psycopg.errors.LockNotAvailable):
+    with suppress(DayHalfDetached):
         finish_detaches(database, Archive.from_settings(settings))
     today = SystemClock().now().date()
     with database.connect() as connection:

@@ -18,7 +18,7 @@ from odds_pipeline.database.archived_files import stale_states
 from odds_pipeline.database.copying import copy_rows
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.fetching import ask, integers
-from odds_pipeline.database.partitions import ensure_partitions
+from odds_pipeline.database.partitions import ask_whole, ensure_partitions
 from odds_pipeline.database.rebuild import follow_history, last_rows
 from odds_pipeline.odds.fold import SETS
 from odds_pipeline.odds.packs import PACKS, ChangedTwice, PackTooLarge, changes_in, packs_of
@@ -42,19 +42,29 @@ def midnight(day: date) -> datetime:
 
 @contextmanager
 def history_snapshot(database: Database) -> Iterator[psycopg.Connection]:
-    """A transaction for reading that sees each day of history where it is: in PostgreSQL, or named in the archive."""
+    """A transaction for reading that sees each day of history where it is: in PostgreSQL, or named in the archive.
+
+    Raises ``DayHalfDetached`` when that cannot be.
+    """
     with database.borrow() as connection:
         with connection.pipeline():
-            begin_snapshot(connection)
+            require_whole = begin_snapshot(connection)
+        require_whole()
         yield connection
 
 
-def begin_snapshot(connection: psycopg.Connection) -> None:
-    """Begin the transaction of ``history_snapshot``, for who asks for more in the same pipeline."""
+def begin_snapshot(
+    connection: psycopg.Connection, first_day: date = date.min, last_day: date = date.max
+) -> Callable[[], None]:
+    """Begin the transaction of ``history_snapshot``, for who asks for more in the same pipeline.
+
+    What it returns raises ``DayHalfDetached`` when rows of these UTC days, both included, are not seen.
+    """
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", prepare=False)
     # The lock comes before anything is looked at: whoever retires a day waits for us, and what it did before, we see.
     # A view that is older than the lock could find a day in neither place.
     connection.execute("LOCK TABLE ONLY odds_history IN ACCESS SHARE MODE", prepare=False)
+    return ask_whole(connection, first_day, last_day)
 
 
 def between(first: date, end: date) -> sql.Composed:

@@ -7,7 +7,7 @@ Retiring partitions is the work of ``odds_pipeline.days``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
@@ -69,26 +69,56 @@ class PartitionInTheWay(Exception):
     """A table bears the name of a partition that is to be made; what it holds must be dealt with first."""
 
 
+class DayHalfDetached(Exception):
+    """A concurrent detach was begun and not finished: the day's rows are there, and who reads the table lacks them."""
+
+
 def list_partitions(connection: psycopg.Connection[Any], table: PartitionedTable = HISTORY) -> list[Partition]:
     """All partitions of ``table``, oldest first."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(
-            r"""
-            SELECT partition.relname,
-                   (bounds[1]::timestamptz AT TIME ZONE 'UTC')::date AS first_day,
-                   (bounds[2]::timestamptz AT TIME ZONE 'UTC')::date,
-                   link.inhdetachpending
-            FROM pg_inherits AS link
-            JOIN pg_class AS partition ON partition.oid = link.inhrelid
-            CROSS JOIN regexp_match(
-                pg_get_expr(partition.relpartbound, partition.oid), $$FROM \('(.+)'\) TO \('(.+)'\)$$
-            ) AS bounds
-            WHERE link.inhparent = %s::regclass
-            ORDER BY first_day
-            """,
-            [table.name],
-        )
-        return [Partition(*row) for row in cursor]
+    return _ask_partitions(connection, table, only_detaching=False)()
+
+
+def ask_whole(
+    connection: psycopg.Connection[Any], first_day: date = date.min, last_day: date = date.max
+) -> Callable[[], None]:
+    """Ask, in a pipeline or not, whether history of these UTC days, both included, is read with all of its rows.
+
+    The answer raises ``DayHalfDetached`` when it is not. Days that were retired, or never were, are whole.
+    """
+    asked = _ask_partitions(connection, HISTORY, only_detaching=True)
+
+    def answer() -> None:
+        for name, first, end, _ in asked():
+            if first <= last_day and first_day < end:
+                raise DayHalfDetached(
+                    f"{name} is half detached from {HISTORY.name}: what is read there lacks the rows of {first}; "
+                    "odds-pipeline retention attaches it again, or drops it if the archive holds them"
+                )
+
+    return answer
+
+
+def _ask_partitions(
+    connection: psycopg.Connection[Any], table: PartitionedTable, *, only_detaching: bool
+) -> Callable[[], list[Partition]]:
+    cursor = connection.cursor(row_factory=tuple_row)
+    cursor.execute(
+        r"""
+        SELECT partition.relname,
+               (bounds[1]::timestamptz AT TIME ZONE 'UTC')::date AS first_day,
+               (bounds[2]::timestamptz AT TIME ZONE 'UTC')::date,
+               link.inhdetachpending
+        FROM pg_inherits AS link
+        JOIN pg_class AS partition ON partition.oid = link.inhrelid
+        CROSS JOIN regexp_match(
+            pg_get_expr(partition.relpartbound, partition.oid), $$FROM \('(.+)'\) TO \('(.+)'\)$$
+        ) AS bounds
+        WHERE link.inhparent = %s::regclass AND (link.inhdetachpending OR NOT %s)
+        ORDER BY first_day
+        """,
+        [table.name, only_detaching],
+    )
+    return lambda: [Partition(*row) for row in cursor.fetchall()]
 
 
 def missing_days(
@@ -130,8 +160,8 @@ def _make(connection: psycopg.Connection[Any], table: PartitionedTable, first_da
             )
     except psycopg.errors.DuplicateTable:
         raise PartitionInTheWay(
-            f"table {name} exists but is no partition of {table.name}, or is half detached from it; "
-            "attach it again, or finish detaching it and move its rows"
+            f"table {name} exists but is no partition of {table.name}, or is half detached from it: the one, attach "
+            "again or move its rows; the other, odds-pipeline retention attaches again"
         ) from None
     _attach(connection, table, name, first_day, table.end_day(first_day))
 

@@ -21,7 +21,7 @@ from odds_pipeline.database.dictionaries import Label, OutcomeSet, label_ids, ma
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import difference, read_history, rewrite_history
 from odds_pipeline.database.locks import sign_transaction, take_writer_lock
-from odds_pipeline.database.partitions import list_partitions
+from odds_pipeline.database.partitions import ask_whole, list_partitions
 from odds_pipeline.markets.mapper import Mapper, Target
 from odds_pipeline.markets.remap import Move, moves
 from odds_pipeline.odds.replay import HISTORY_ROWS, fingerprint_of
@@ -79,6 +79,7 @@ def remap(
     """Move every stored market that the catalogue places elsewhere now, in one transaction under the writer's lock.
 
     The odds, their times and their runs stay as they were; only identities change. Running it again changes nothing.
+    Raises ``DayHalfDetached`` when timelines that are to be split or joined cannot be seen whole.
     """
     looked_at = moved = rewritten = 0
     with database.connect() as connection, connection.transaction():
@@ -217,6 +218,8 @@ def _rewrite(
     connection: psycopg.Connection, group: _Group, found: Sequence[Move], markets: Sequence[tuple[int, int]]
 ) -> None:
     """Split the timelines of markets, each of another listing, over the moves' places."""
+    if markets:
+        ask_whole(connection)()
     left: list[int] = []
     differences: list[pl.DataFrame] = []
     for market_id, listing_id in markets:

@@ -30,7 +30,7 @@ from odds_pipeline.database.archived_files import (
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import between, history_snapshot, outcome_sets, read_history
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
-from odds_pipeline.database.partitions import list_partitions
+from odds_pipeline.database.partitions import ask_whole, list_partitions
 from odds_pipeline.days.moved_rows import placed
 from odds_pipeline.days.wanted import known_markets
 from odds_pipeline.odds.fold import STEPS, fold, steps_of
@@ -78,11 +78,12 @@ def opening_state(
     """The last state of every market before the UTC ``day`` begins (``HISTORY_ROWS``, sorted by market).
 
     ``connection``: read as its transaction sees the database, instead of as it is now. ``market_ids``: of these
-    markets alone. Raises ``ArchiveDamaged`` and ``ArchiveUnusable``.
+    markets alone. Raises ``DayHalfDetached``, ``ArchiveDamaged`` and ``ArchiveUnusable``.
     """
     if connection is None:
         with history_snapshot(database) as connection:
             return opening_state(database, archive, day, connection=connection, market_ids=market_ids)
+    ask_whole(connection, last_day=day)()
     base = _Base(connection, day)
     state = base.read(archive, market_ids)
     retired = {file.first_day for file in named_files(connection, "history", base.day, day) if file.first_day < day}
@@ -99,7 +100,7 @@ def ensure_states(database: Database, archive: Archive, up_to: date) -> list[Mad
     """Archive the state at the beginning of ``up_to``, and of every day before it that PostgreSQL holds rows of.
 
     States that are there are left alone, unless history got other rows since: those are made anew. Takes the archive's
-    lock. Raises ``ArchiveUnusable``, ``ArchiveOfAnother`` and ``ArchiveDamaged``.
+    lock. Raises ``DayHalfDetached``, ``ArchiveUnusable``, ``ArchiveOfAnother`` and ``ArchiveDamaged``.
     """
     with database.connect() as holder, archive_lock(holder):
         return make_states(database, archive, up_to)

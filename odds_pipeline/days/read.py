@@ -21,12 +21,7 @@ from odds_pipeline.archive.store import Archive, ArchiveDamaged, ArchiveUnusable
 from odds_pipeline.database.archived_files import ask_files, ask_newest_state
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.fetching import ask, integers
-from odds_pipeline.database.history import (
-    ask_history,
-    ask_last_rows,
-    begin_snapshot,
-    midnight,
-)
+from odds_pipeline.database.history import ask_history, ask_last_rows, begin_snapshot, midnight
 from odds_pipeline.days.archived_rows import archived_history, archived_states, rewritten_history
 from odds_pipeline.days.wanted import ANY_LINE, Wanted, WantedMarkets, ask_markets, ask_words, gone_markets
 from odds_pipeline.odds.shown import ODDS_ROWS, shown
@@ -43,7 +38,6 @@ _SPANS = {"market_id": pl.Int32, "since": ODDS_ROWS["captured_at"], "until": ODD
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MANY = 5_000
 """Markets from which on their number decides how they are read."""
-
 
 _SHOWN_AT_ONCE = 100_000
 """Rows whose outcomes are unpacked together: bounds the memory of a question about everything."""
@@ -72,8 +66,8 @@ def history(
     """Every change of the wanted markets from ``since`` up to but without ``until``.
 
     Rows of an event that was cleaned up are found in the archive. Raises ``ValueError`` for a time without a zone or
-    an ``until`` before ``since``, ``UnknownBookmaker``, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file that
-    is needed cannot be read.
+    an ``until`` before ``since``, ``UnknownBookmaker``, ``DayHalfDetached`` when PostgreSQL does not show all that it
+    has of these days, and ``ArchiveDamaged`` or ``ArchiveUnusable`` when a file that is needed cannot be read.
     """
     since, until = _utc(since), _utc(until)
     if until < since:
@@ -148,9 +142,10 @@ def _history(
 ) -> pl.DataFrame:
     with database.borrow() as connection:
         with connection.pipeline():
-            _begin(connection)
+            require_whole = _begin(connection, since.date(), last_day)
             words_asked = ask_words(connection, wanted)
             archived_asked = ask_files(connection, "history", last_day=last_day)
+        require_whole()
         words, archived = words_asked(), archived_asked()
         gone = gone_markets(connection, wanted, words)
         market_ids = words["market_id"].to_list()
@@ -198,10 +193,11 @@ def _state_at(
 ) -> _Part:
     with database.borrow() as connection:
         with connection.pipeline():
-            _begin(connection)
+            require_whole = _begin(connection, date.min, moment.date())
             words_asked = ask_words(connection, wanted, after=after, first=first)
             files_asked = ask_files(connection, "history", date.min, moment.date())
             newest_asked = ask_newest_state(connection, moment.date())
+        require_whole()
         words, files, newest = words_asked(), files_asked(), newest_asked()
         last_id = words["market_id"][-1] if first is not None and words.height == first else None
         gone = gone_markets(connection, wanted, words, after=after, last_id=last_id)
@@ -243,10 +239,10 @@ def _state_at(
     return _Part(rows, is_whole, markets.last_id)
 
 
-def _begin(connection: psycopg.Connection) -> None:
+def _begin(connection: psycopg.Connection, first_day: date, last_day: date) -> Callable[[], None]:
     """A view of both tiers, in which a question is planned once for whichever days and markets it is about."""
-    begin_snapshot(connection)
     connection.execute("SET LOCAL plan_cache_mode = force_generic_plan", prepare=False)
+    return begin_snapshot(connection, first_day, last_day)
 
 
 def _end(connection: psycopg.Connection) -> None:

@@ -90,8 +90,8 @@ def retain(
 ) -> Retained:
     """Apply the policy of the settings as of the pipeline clock's ``now``; waits for another run that is under way.
 
-    ``patience``: how long readers of one day are waited for. Raises ``ArchiveUnusable``, ``ArchiveOfAnother``, and
-    ``psycopg.Error``; the row of ``cleanup_runs`` then says what stopped it.
+    ``patience``: how long readers of one day are waited for. Raises ``ArchiveUnusable``, ``ArchiveOfAnother``,
+    ``DayHalfDetached`` and ``psycopg.Error``; the row of ``cleanup_runs`` then says what stopped it.
     """
     with database.connect() as connection, archive_lock(connection):
         began = time.perf_counter()
@@ -149,7 +149,8 @@ class _Retaining:
         bounds = Bounds.of(self.settings, self.now)
         with self.connection.transaction():
             claim_archive(self.connection, self.archive)
-        finished = self._finish_detaches()
+        # While a day is half detached nothing can be told of those after it, nor what is needed by it.
+        finished = finish_detaching(self.connection, self.database, self.archive)
         self._retire_days(bounds)
         if self.kept:
             bounds = bounds.keeping(min(day.day for day in self.kept))
@@ -170,12 +171,6 @@ class _Retaining:
             waiting,
             round(time.perf_counter() - began, 3),
         )
-
-    def _finish_detaches(self) -> list[str]:
-        try:
-            return finish_detaching(self.connection, self.database, self.archive)
-        except psycopg.errors.LockNotAvailable:
-            return ["a partition that was detached half way is being read; the next run finishes it"]
 
     def _retire_days(self, bounds: Bounds) -> None:
         # The state with which the first day kept begins, before what it comes from goes (I8).

@@ -12,13 +12,13 @@ from datetime import date, timedelta
 from functools import partial
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from odds_pipeline.archive.store import Archive, ArchivedFile, ArchiveUnusable
-from odds_pipeline.database.archived_files import name_file, named_files
+from odds_pipeline.database.archived_files import name_file, named_files, stale_states
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
-from odds_pipeline.database.partitions import HISTORY, Partition, attach_again, list_partitions
+from odds_pipeline.database.partitions import HISTORY, DayHalfDetached, Partition, attach_again, list_partitions
 from odds_pipeline.days.contents import Differs, Stamp, require_same, stamp, write_part
 from odds_pipeline.days.swap import PATIENCE, DayKept, swap_patiently
 
@@ -98,7 +98,7 @@ def finish_detaches(database: Database, archive: Archive) -> list[str]:
     """End what a concurrent detach left half done; return what became of each partition, a sentence each.
 
     Its rows are dropped where the archive holds them, else the partition is attached again. Costs one look at the
-    catalogue when there is nothing to do. Raises ``psycopg.errors.LockNotAvailable`` when somebody holds the table.
+    catalogue when there is nothing to do. Raises ``DayHalfDetached`` when somebody is reading.
     """
     with database.connect() as connection:
         if not any(partition.is_detaching for partition in list_partitions(connection)):
@@ -129,10 +129,20 @@ def _name(connection: psycopg.Connection, partition: Partition, file: ArchivedFi
 
 
 def _finish(connection: psycopg.Connection, database: Database, archive: Archive, partition: Partition) -> str:
-    name = sql.Identifier(partition.name)
     with connection.transaction():
         files = named_files(connection, "history", partition.first_day, partition.first_day)
     is_archived = any(_holds(database, archive, partition.name, file.written) for file in files)
+    try:
+        return _finished(connection, partition, is_archived=is_archived)
+    except errors.LockNotAvailable as error:
+        raise DayHalfDetached(
+            f"{partition.name} is half detached from {HISTORY.name}, and cannot be attached or dropped while an older "
+            "transaction is open; the next run of retention tries again"
+        ) from error
+
+
+def _finished(connection: psycopg.Connection, partition: Partition, *, is_archived: bool) -> str:
+    name = sql.Identifier(partition.name)
     with connection.transaction():
         take_writer_lock(connection)
         connection.execute("SET LOCAL lock_timeout = '2s'")
@@ -143,6 +153,8 @@ def _finish(connection: psycopg.Connection, database: Database, archive: Archive
             connection.execute(sql.SQL("DROP TABLE {}").format(name))
             return f"{partition.name} was detached half way; the archive holds its rows, it is dropped"
         attach_again(connection, partition)
+        # Made meanwhile by whoever did not look at that, a state lacks the day.
+        stale_states(connection, [partition.first_day])
     return f"{partition.name} was detached half way; the archive does not hold its rows, it is attached again"
 
 

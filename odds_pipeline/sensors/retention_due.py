@@ -1,4 +1,7 @@
-"""The sensor that has retention applied once a UTC day, and again an hour after a run in which something was amiss."""
+"""The sensor that has retention applied once a UTC day, and again an hour after a run in which something was amiss.
+
+At once when a day is half detached: until retention puts that right, questions about it are refused.
+"""
 
 from datetime import timedelta
 
@@ -6,6 +9,7 @@ import dagster as dg
 
 from odds_pipeline.clock import Clock
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.days.retention import last_run
 from odds_pipeline.jobs import retention
 from odds_pipeline.sensors.ahead import is_ahead
@@ -37,6 +41,8 @@ def retention_due(
     if last is None or is_ahead(last.started_at, now) or last.started_at.date() < today:
         return dg.RunRequest()
     if last.status == "completed":
+        if _is_half_detached(database):
+            return dg.RunRequest()
         return dg.SkipReason(f"today's run began at {last.started_at:%H:%M:%S} UTC; the next is due after midnight")
     if now < last.started_at + _AGAIN_AFTER:
         return dg.SkipReason(
@@ -44,3 +50,8 @@ def retention_due(
             f"{last.started_at + _AGAIN_AFTER:%H:%M:%S} UTC"
         )
     return dg.RunRequest()
+
+
+def _is_half_detached(database: Database) -> bool:
+    with database.borrow() as connection:
+        return any(partition.is_detaching for partition in list_partitions(connection))

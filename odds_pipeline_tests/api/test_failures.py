@@ -18,6 +18,8 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline_tests.analysis.hand_made import HandMade, hand_made
 from odds_pipeline_tests.api.asking import Api, api_of, problem, settings_of
 from odds_pipeline_tests.archives import archive_of
+from odds_pipeline_tests.database.half_detached import half_detached
+from odds_pipeline_tests.database.reading import query
 
 
 @pytest.fixture
@@ -94,6 +96,15 @@ def test_a_file_of_the_archive_that_is_lost_is_told(spoilt: Api) -> None:
     document = problem(spoilt.get(f"/events/{event_id}/odds", market="3743"), 503)
     assert document["type"] == "urn:odds-pipeline:archive-unusable"
     assert str(Path(str(archive_of(spoilt.world.source.database).folder))) not in document["detail"]
+
+
+def test_a_day_that_is_half_detached_is_told(spoilt: Api) -> None:
+    database = spoilt.world.source.database
+    ((day,),) = query(database, "SELECT min(captured_at AT TIME ZONE 'UTC')::date FROM odds_history")
+    with half_detached(database, day):
+        document = problem(spoilt.get(f"/events/{spoilt.world.events['derby']}/odds", market="3743"), 503)
+    assert document["type"] == "urn:odds-pipeline:database-unready"
+    assert f"lacks the rows of {day}" in document["detail"]
 
 
 def test_the_api_does_not_start_on_a_database_that_is_not_migrated(empty_database: str) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from psycopg import errors
 from pydantic import SecretStr
 
 from odds_pipeline.cli.instance import prepare
@@ -14,6 +13,7 @@ from odds_pipeline.database.engine import Database
 from odds_pipeline.database.partitions import list_partitions
 from odds_pipeline.settings import Settings
 from odds_pipeline_tests.database.cycles import answer, commit
+from odds_pipeline_tests.database.half_detached import days_half_detached, half_detached
 from odds_pipeline_tests.database.plain_model import Cycle
 from odds_pipeline_tests.database.reading import query
 
@@ -29,17 +29,11 @@ def test_a_detach_left_half_done_is_finished_at_the_start(database: Database, se
     day = datetime(2026, 1, 14, 12, tzinfo=UTC)
     commit(database, Cycle(day, {}, [answer("betpawa", "e", day, {("1x2", None): {"1": "1.5"}})]))
     before = query(database, "SELECT market_id, captured_at, state FROM odds_history_changes")
-    with database.connect(autocommit=True) as connection, database.connect() as reader:
-        reader.execute("SELECT FROM odds_history")
-        connection.execute("SET statement_timeout = '300ms'")
-        with pytest.raises(errors.QueryCanceled):
-            connection.execute("ALTER TABLE odds_history DETACH PARTITION odds_history_20260114 CONCURRENTLY")
-        assert [partition.is_detaching for partition in list_partitions(connection)] == [True]
+    with half_detached(database, day.date()):
         prepare(settings)
-        assert any(partition.is_detaching for partition in list_partitions(connection)), "a reader is not waited for"
+        assert days_half_detached(database) == [day.date()], "a reader is not waited for"
     prepare(settings)
-    with database.connect() as connection:
-        assert not any(partition.is_detaching for partition in list_partitions(connection))
+    assert days_half_detached(database) == []
     assert query(database, "SELECT market_id, captured_at, state FROM odds_history_changes") == before
 
 

@@ -6,11 +6,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from odds_pipeline.database.engine import Database
+from odds_pipeline.database.partitions import DayHalfDetached
 from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.remap import remap, remap_if_learnt
 from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline_tests.database.cycles import answer, commit, running
+from odds_pipeline_tests.database.half_detached import half_detached
 from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
 from odds_pipeline_tests.database.test_invariants import as_outcomes, assert_no_row_repeats_the_one_before
 
@@ -93,6 +97,14 @@ def test_a_market_that_was_scraped_under_both_ids_becomes_one_timeline(database:
     assert [(key, moment) for key, moment, _, _ in rows] == [(MAPPED, at(0)), (MAPPED, at(5)), (MAPPED, at(15))]
     assert_no_row_repeats_the_one_before(rows)
     assert rebuild_current(database).repaired == 0
+
+
+def test_no_timelines_are_joined_while_a_day_of_them_is_half_detached(database: Database) -> None:
+    commit_bet9ja(database, 0, {OWN: {"1": "1.50", "2": "2.40"}})
+    name_source(database, OWN[0], "S_DNB")
+    commit_bet9ja(database, 10, {MAPPED: {"4704": "1.60", "4705": "2.30"}})
+    with half_detached(database, NOON.date()), pytest.raises(DayHalfDetached):
+        remap(database, Mapper.load(), now=at(16))
 
 
 def test_a_combined_market_is_split_over_both_teams_with_a_timeline_each(database: Database) -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import psycopg
 import pytest
-from psycopg import errors
 
 from odds_pipeline.archive.history import HISTORY_SCHEMA
 from odds_pipeline.archive.store import Archive, ArchiveDamaged
@@ -18,11 +17,10 @@ from odds_pipeline.database.locks import archive_lock
 from odds_pipeline.database.partitions import Partition, ensure_partitions, list_partitions
 from odds_pipeline.days import retire
 from odds_pipeline.days.contents import Differs, require_same, write_part
-from odds_pipeline.days.retire import DayKept, RetiredDay, StateIsStale, finish_detaches, retire_day
+from odds_pipeline.days.retire import DayKept, RetiredDay, StateIsStale, retire_day
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.cycles import answer, commit
 from odds_pipeline_tests.database.plain_model import Cycle
-from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, DaysOfOdds, archived_rows, history_rows, shown_rows
 from odds_pipeline_tests.days.reading_on import reading_on
 
@@ -242,44 +240,3 @@ def test_readers_do_not_queue_behind_one_that_holds_on_and_find_every_row_once(
         found = [retired(keeper, database, day) for day in (FIRST_DAY, NEXT_DAY)]
     assert reading.counts == {expected}
     reading.require_no_queue(*(day.blocked_seconds for day in found))
-
-
-def half_detached(database: Database, day: date = FIRST_DAY) -> None:
-    with database.connect(autocommit=True) as connection, database.connect() as reader:
-        reader.execute("SELECT FROM odds_history")
-        connection.execute("SET statement_timeout = '200ms'")
-        with pytest.raises(errors.QueryCanceled):
-            connection.execute(
-                f"ALTER TABLE odds_history DETACH PARTITION odds_history_{day:%Y%m%d} CONCURRENTLY".encode()
-            )
-    assert partition_of(database, day).is_detaching
-
-
-def test_a_detach_left_half_done_is_undone_when_the_archive_lacks_the_rows(
-    days: DaysOfOdds, database: Database, archive: Archive
-) -> None:
-    before = history_rows(database)
-    half_detached(database)
-    assert history_rows(database) != before
-    assert "attached again" in finish_detaches(database, archive)[0]
-    assert history_rows(database) == before
-    assert not partition_of(database).is_detaching
-    assert (
-        query(
-            database, "SELECT FROM pg_constraint WHERE conrelid = 'odds_history_20261101'::regclass AND contype = 'c'"
-        )
-        == []
-    )
-    assert finish_detaches(database, archive) == []
-
-
-def test_a_detach_left_half_done_is_finished_when_the_archive_holds_the_rows(
-    days: DaysOfOdds, database: Database, archive: Archive
-) -> None:
-    file = write_part(database, archive, partition_of(database).name, FIRST_DAY)
-    with database.connect() as connection:
-        retire.name_file(connection, "history", file, FIRST_DAY, FIRST_DAY)
-    half_detached(database)
-    assert "dropped" in finish_detaches(database, archive)[0]
-    assert [day.first_day for day in partitions(database)] == [NEXT_DAY]
-    assert query(database, "SELECT to_regclass('odds_history_20261101')") == [(None,)]

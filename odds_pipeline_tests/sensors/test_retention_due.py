@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline_tests.dagster_fixtures import Pipeline
+from odds_pipeline_tests.database.half_detached import half_detached
 from odds_pipeline_tests.sensors.test_sensors import skip_reason
 
 
@@ -32,6 +34,18 @@ def test_a_run_that_failed_is_tried_again_after_an_hour(pipeline: Pipeline):
     assert "no room); the next try is due at 13:00:00 UTC" in skip_reason(pipeline.tick("retention_due"))
     pipeline.advance(timedelta(hours=1))
     assert pipeline.tick("retention_due").run_requests
+
+
+def test_a_half_detached_day_is_not_left_until_midnight(pipeline: Pipeline):
+    assert pipeline.job("retention").success
+    day = pipeline.clock.now().date()
+    with pipeline.database.connect() as connection:
+        ensure_partitions(connection, day, day)
+    with half_detached(pipeline.database, day):
+        pass
+    assert pipeline.tick("retention_due").run_requests
+    assert pipeline.job("retention").success
+    assert "the next is due after midnight" in skip_reason(pipeline.tick("retention_due"))
 
 
 def test_two_runs_are_never_launched_at_once(pipeline: Pipeline):
