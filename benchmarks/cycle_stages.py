@@ -28,7 +28,7 @@ import msgspec
 from odds_pipeline.bookmakers.bet9ja.protocol import Bet9ja
 from odds_pipeline.bookmakers.betpawa.protocol import BetPawa
 from odds_pipeline.bookmakers.sportybet.protocol import SportyBet
-from odds_pipeline.database import write
+from odds_pipeline.database import comparing, write
 from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline.scrape import collect, cycle, recording
 from odds_pipeline.scrape.staging import StagedBookmaker
@@ -98,7 +98,7 @@ def staged() -> Iterator[Stages]:
         (StagedBookmaker, "add_coverage"): ("write", beside_main),
         (cycle, "prepare"): ("diff", time.process_time),
         (write, "resolve_listings"): ("match", time.thread_time),
-        (write, "diff"): ("diff", time.process_time),
+        (comparing, "diff"): ("diff", time.process_time),
         (write, "read_current_keys"): ("diff", time.thread_time),
     }
     with ExitStack() as stack:

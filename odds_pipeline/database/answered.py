@@ -49,16 +49,21 @@ def proven_absence(answers: Answers, answered: pl.DataFrame, ended: pl.DataFrame
 
 def refused_keys(connection: psycopg.Connection, answers: Answers, answered: pl.DataFrame) -> pl.DataFrame:
     """Markets that the answers contained in a form that could not be read, in ``REFUSED_KEYS``."""
-    keys = _market_keys(connection, _identified(answers), answered)
+    refused = _identified(answers)
+    if refused.is_empty():
+        return pl.DataFrame(schema=dict(REFUSED_KEYS))
+    keys = _market_keys(connection, refused, answered)
     return keys.select(pl.col(name).cast(kind) for name, kind in REFUSED_KEYS.items())
 
 
 def vanished_keys(connection: psycopg.Connection, answers: Answers, answered: pl.DataFrame) -> pl.DataFrame:
     """Markets to look for by name where answers tell only what changed: those gone, and those refused."""
-    complete = answered.filter(pl.col("status") == AnswerStatus.COMPLETE.value)
     named = answers.vanished
     if answers.is_delta:
         named = pl.concat([named, _identified(answers).select(named.columns)]).unique(maintain_order=True)
+    if named.is_empty():
+        return pl.DataFrame(schema=dict(VANISHED_KEYS))
+    complete = answered.filter(pl.col("status") == AnswerStatus.COMPLETE.value)
     keys = _market_keys(connection, named, complete)
     return keys.select(pl.col(name).cast(kind) for name, kind in VANISHED_KEYS.items())
 

@@ -5,7 +5,7 @@ Runs inside the writer's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,6 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from odds_pipeline.database.copying import as_array
-from odds_pipeline.database.listings import bookmaker_ids
 from odds_pipeline.database.record import WriteRecord
 from odds_pipeline.odds.answers import Answers
 from odds_pipeline.odds.observation import AnswerStatus
@@ -94,8 +93,17 @@ def record_states(
         )
 
 
-def record_coverage(connection: psycopg.Connection, run_id: int, answers: Answers, guard_held: Collection[str]) -> None:
-    """One row per bookmaker: how far the run covered its offer, so that a past moment can say how fresh it was."""
+def record_coverage(
+    connection: psycopg.Connection,
+    run_id: int,
+    answers: Answers,
+    guard_held: Collection[str],
+    bookmakers: Mapping[str, int],
+) -> None:
+    """One row per bookmaker: how far the run covered its offer, so that a past moment can say how fresh it was.
+
+    ``bookmakers``: the ids of those in ``answers``.
+    """
     by_status = {status: (_status == status.value).sum().alias(status.value) for status in AnswerStatus}
     was_read = _status.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
     answered = answers.answers.group_by("bookmaker").agg(
@@ -109,7 +117,6 @@ def record_coverage(connection: psycopg.Connection, run_id: int, answers: Answer
     )
     discovered = answers.discoveries.select("bookmaker", discovery_status="status", discovery_at="captured_at")
     counted = answered.join(discovered, on="bookmaker", how="full", coalesce=True)
-    ids = bookmaker_ids(connection, counted["bookmaker"].to_list())
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -126,7 +133,7 @@ def record_coverage(connection: psycopg.Connection, run_id: int, answers: Answer
                 row
                 | {
                     "run_id": run_id,
-                    "bookmaker_id": ids[row["bookmaker"]],
+                    "bookmaker_id": bookmakers[row["bookmaker"]],
                     "guard_held": row["bookmaker"] in guard_held,
                 }
                 for row in counted.iter_rows(named=True)
@@ -141,6 +148,7 @@ def record_errors(
     listings: pl.DataFrame,
     set_aside: dict[int, str],
     guard_held: Collection[str],
+    bookmakers: Mapping[str, int],
     now: datetime,
 ) -> None:
     """Typed rows for every failure: per event where an event failed, per bookmaker where its offer did (R9).
@@ -163,10 +171,9 @@ def record_errors(
         .agg(pl.len().alias("occurrences"), pl.col("betpawa_market_id").first())
         .join(events, on=_LISTING, how="left")
     )
-    ids = bookmaker_ids(connection, answers.answers["bookmaker"].to_list() + answers.discoveries["bookmaker"].to_list())
     discovery_failed = answers.discoveries.filter(_status == AnswerStatus.FAILED.value)
     rows: list[tuple[Any, ...]] = [
-        (ids[slug], event_id, listing_id, reason, message, occurrences, occurred_at)
+        (bookmakers[slug], event_id, listing_id, reason, message, occurrences, occurred_at)
         for slug, event_id, listing_id, reason, message, occurrences, occurred_at in [
             *_error_rows(discovery_failed),
             *_error_rows(failed),
@@ -175,16 +182,15 @@ def record_errors(
     ]
     for row in refused.iter_rows(named=True):
         message = f"{row['occurrences']} market(s) refused, first {row['betpawa_market_id'] or 'without identity'}"
-        rows.append(
-            (ids[row["bookmaker"]], row["event_id"], row["listing_id"], row["reason"], message, row["occurrences"], now)
-        )
+        listing = (bookmakers[row["bookmaker"]], row["event_id"], row["listing_id"])
+        rows.append((*listing, row["reason"], message, row["occurrences"], now))
     by_listing = {row["listing_id"]: row for row in events.iter_rows(named=True)}
     for listing_id, message in set_aside.items():
         row = by_listing[listing_id]
-        rows.append((ids[row["bookmaker"]], row["event_id"], listing_id, "integrity_error", message, 1, now))
+        rows.append((bookmakers[row["bookmaker"]], row["event_id"], listing_id, "integrity_error", message, 1, now))
     for slug in guard_held:
         message = "too many events vanished at once; nothing is retired until a second complete discovery agrees"
-        rows.append((ids[slug], None, None, "mass_disappearance", message, 1, now))
+        rows.append((bookmakers[slug], None, None, "mass_disappearance", message, 1, now))
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -220,12 +226,14 @@ def close_run(
     connection: psycopg.Connection,
     run_id: int,
     answers: Answers,
-    listings: pl.DataFrame,
+    asked: pl.DataFrame,
     record: WriteRecord,
     now: datetime,
 ) -> None:
-    """Close the run's row with its status, the writer's counts and the seconds of each stage (R8, R10)."""
-    answered = answers.answers.join(listings, on=_LISTING, how="left")
+    """Close the run's row with its status, the writer's counts and the seconds of each stage (R8, R10).
+
+    ``asked``: the answers with their ``event_id``.
+    """
     status = run_status(answers, set_aside=record.set_aside)
     was_read = _status.is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value])
     was_lost = _status == AnswerStatus.FAILED.value
@@ -241,8 +249,8 @@ def close_run(
             _why_nothing_was_read(answers) if status == "failed" else None,
             now,
             answers.cycle_at,
-            answered.filter(was_read)["event_id"].n_unique(),
-            answered.filter(was_lost)["event_id"].n_unique(),
+            asked.filter(was_read)["event_id"].n_unique(),
+            asked.filter(was_lost)["event_id"].n_unique(),
             Jsonb(record.to_json()),
             Jsonb({"write": record.seconds}),
             run_id,

@@ -104,8 +104,9 @@ def resolve_listings(
 
     Returns (bookmaker, external_event_id, listing_id, event_id) of each. ``listings`` is ``Answers.listings`` with the
     ``captured_at`` of the answers; ``stored`` what ``find_listings`` found of them. Words that a bookmaker does not
-    give this time (null), or that are older than the last committed answer, leave what is stored. Raises
-    ``UnknownBookmaker``.
+    give this time (null), or that are older than the last committed answer, leave what is stored. Which of them are
+    primary is chosen afterwards (``choose_primaries``), also for the events in ``stored`` that listings may have left.
+    Raises ``UnknownBookmaker``.
     """
     bookmakers = bookmaker_ids(connection, listings["bookmaker"].unique().to_list())
     told = _with_news(listings, stored)
@@ -134,16 +135,13 @@ def resolve_listings(
             if listing.sportradar_id != row["sportradar_id_stored"]:
                 relinked.append(listing)
     told_now = created | updated
-    touched: set[int] = set()
     if told_now:
-        touched |= _link_to_events(connection, [*created.values(), *relinked], now)
+        touched = _link_to_events(connection, [*created.values(), *relinked], now)
         _insert(connection, bookmakers, created, now)
         _update(connection, updated)
         touched |= {listing.event_id for listing in told_now.values() if listing.event_id is not None}
         _refresh_events(connection, sorted(touched))
         record_kickoffs(connection, sorted(touched), now=as_of)
-    # Also of the events that listings have left: another listing of the bookmaker may be the first there now.
-    choose_primaries(connection, touched.union(stored["event_id"]))
     ids = {name: STORED_LISTINGS[name] for name in (*_KEY, "listing_id", "event_id")}
     changed = pl.DataFrame(
         [(*key, listing.id, listing.event_id) for key, listing in told_now.items()], schema=ids, orient="row"
@@ -193,8 +191,8 @@ def require_bookmakers(connection: psycopg.Connection, slugs: Sequence[str]) -> 
         raise UnknownBookmaker(missing, known=known)
 
 
-def choose_primaries(connection: psycopg.Connection, event_ids: Iterable[int]) -> None:
-    """Of several listings of one match by one bookmaker, make the one nearest the match's kick-off primary.
+def choose_primaries(connection: psycopg.Connection, *event_ids: pl.Series) -> None:
+    """Of several listings of one of the matches by one bookmaker, make the one nearest its kick-off primary.
 
     A listing that vanished before its kick-off, as when a bookmaker lists the match anew, goes after the others; the
     oldest decides a draw.
@@ -217,7 +215,7 @@ def choose_primaries(connection: psycopg.Connection, event_ids: Iterable[int]) -
         UPDATE event_bookmakers AS listing SET is_primary = ranked.is_first
         FROM ranked WHERE ranked.id = listing.id AND listing.is_primary <> ranked.is_first
         """,
-        [integers(event_ids)],
+        [integers(pl.concat(event_ids).unique())],
     )
 
 

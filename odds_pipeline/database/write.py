@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 import polars as pl
 import psycopg
@@ -28,23 +27,24 @@ from odds_pipeline.database.answered import (
 )
 from odds_pipeline.database.apply import apply_changes, mark_refused, mark_sighted, mark_unavailable
 from odds_pipeline.database.archiving import CycleArchive
+from odds_pipeline.database.comparing import Proof, compared, with_times, without_repeats
 from odds_pipeline.database.coverage import (
     close_run,
     record_coverage,
     record_errors,
     record_states,
 )
-from odds_pipeline.database.current_keys import CurrentPart, read_current_keys
+from odds_pipeline.database.current_keys import read_current_keys
 from odds_pipeline.database.endings import find_endings
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.history import append_changes
-from odds_pipeline.database.listings import choose_primaries, find_listings, resolve_listings
+from odds_pipeline.database.listings import bookmaker_ids, choose_primaries, find_listings, resolve_listings
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.record import WriteRecord, recorded
 from odds_pipeline.database.states import changed_rows
 from odds_pipeline.odds.answers import Answers
-from odds_pipeline.odds.diff import HISTORY_CHANGES, Change, Diff, diff, together
+from odds_pipeline.odds.diff import HISTORY_CHANGES, Change, Diff, together
 from odds_pipeline.odds.observation import AnswerStatus
 from odds_pipeline.odds.packs import CHANGES
 from odds_pipeline.settings import Settings
@@ -79,14 +79,6 @@ def write_cycle(
         ):
             return _CycleWriter(database, connection, answers, archived, run_id, settings, now, guarded).write()
     raise AssertionError("a retry context returns or raises")
-
-
-class _Proof(NamedTuple):
-    """What the answers say of markets that they do not offer, in the core's terms (``odds/diff.py``)."""
-
-    absence: pl.DataFrame
-    refused: pl.DataFrame
-    vanished: pl.DataFrame
 
 
 class _CycleWriter:
@@ -131,6 +123,8 @@ class _CycleWriter:
                     read_current_keys, self.database, stored["listing_id"], markets=self.answers.keys.height
                 )
                 with self._timed("listings"):
+                    slugs = pl.concat([self.answers.answers["bookmaker"], self.answers.discoveries["bookmaker"]])
+                    bookmakers = bookmaker_ids(self.connection, slugs.unique().to_list())
                     listings = resolve_listings(
                         self.connection, told, stored, now=self.now, as_of=self.answers.cycle_at
                     )
@@ -142,7 +136,7 @@ class _CycleWriter:
                     )
                     ended = endings.ended
                     keys = observed_keys(self.connection, self.answers, answered)
-                    proof = _Proof(
+                    proof = Proof(
                         proven_absence(self.answers, answered, ended),
                         refused_keys(self.connection, self.answers, answered),
                         vanished_keys(self.connection, self.answers, answered),
@@ -153,23 +147,26 @@ class _CycleWriter:
                     unlisted = proof.absence.join(listings, on="listing_id", how="anti")["listing_id"]
                     vanishing = read_current_keys(self.database, unlisted, markets=0) if len(unlisted) else []
             with self._timed("diff"):
-                compared = [*_compared(current, keys, proof), *_compared(vanishing, keys.clear(), proof)]
+                parts = [*compared(current, keys, proof), *compared(vanishing, keys.clear(), proof)]
                 observed = keys["listing_id"]
                 del keys  # a large cycle's are large, and all that is asked of them from here on is how many
-                found, again = self._without_repeats(together(compared), answered)
+                found, again = without_repeats(together(parts), answered)
             with self._timed("write"):
-                changes = self._with_times(found.changes, answered)
+                changes = with_times(found.changes, answered)
                 self._apply(changes)
             # The archive's files are written beside what else the database gets; they count once they are named there.
             self.archived.claim(self.connection)
             with ThreadPoolExecutor(1) as archiving:
                 archive_files = archiving.submit(self.archived.write)
-                with self._timed("close"):
-                    answered = answered.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
-                    ended = ended.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+                # In a pipeline, PostgreSQL does one step while the next is worked out here.
+                with self._timed("close"), self.connection.pipeline():
+                    if self.set_aside:
+                        answered = answered.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
+                        ended = ended.filter(~pl.col("listing_id").is_in(list(self.set_aside)))
                     record_states(self.connection, answered, ended, endings.missing, self.answers.as_of)
-                    choose_primaries(self.connection, answered["event_id"].unique())
-                    record_coverage(self.connection, self.run_id, self.answers, endings.guard_held)
+                    # Also of the events that listings have left: another listing may be the first there now.
+                    choose_primaries(self.connection, stored["event_id"], listings["event_id"])
+                    record_coverage(self.connection, self.run_id, self.answers, endings.guard_held, bookmakers)
                     record_errors(
                         self.connection,
                         self.run_id,
@@ -177,10 +174,12 @@ class _CycleWriter:
                         listings,
                         self.set_aside,
                         endings.guard_held,
+                        bookmakers,
                         self.now,
                     )
                 with self._timed("archive"):
-                    self.archived.name(self.connection, archive_files.result(), self._days(changes))
+                    days = self._days(changes)
+                    self.archived.name(self.connection, archive_files.result(), days)
             record = self._record(
                 found,
                 changes,
@@ -188,10 +187,11 @@ class _CycleWriter:
                 answered,
                 late=asked.filter("is_late").height + again,
                 guard_held=endings.guard_held,
+                days=days,
             )
             # The run ends now, not when the write began: the next cycle is put off by this one's whole length.
             ended_at = self.now + timedelta(seconds=time.perf_counter() - self.began)
-            close_run(self.connection, self.run_id, self.answers, listings, record, ended_at)
+            close_run(self.connection, self.run_id, self.answers, asked, record, ended_at)
         return record
 
     @contextmanager
@@ -201,25 +201,10 @@ class _CycleWriter:
         taken = time.perf_counter() - started
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + taken, 4)
 
-    def _without_repeats(self, found: Diff, answered: pl.DataFrame) -> tuple[Diff, int]:
-        """An answer as old as the last committed one may confirm, but cannot be a change of its own (I6)."""
-        repeated = answered.filter("has_observations", pl.col("captured_at") == pl.col("last_answer_at"))["listing_id"]
-        if repeated.is_empty():
-            return found, 0
-        is_repeat = pl.col("listing_id").is_in(repeated.to_list()) & pl.col("change").is_in(
-            [change.value for change in HISTORY_CHANGES]
-        )
-        dropped = found.changes.filter(is_repeat)
-        return Diff(found.changes.filter(~is_repeat), found.confirmed), dropped["listing_id"].n_unique()
-
-    def _with_times(self, changes: pl.DataFrame, answered: pl.DataFrame) -> pl.DataFrame:
-        arrivals = answered.select("listing_id", "captured_at")
-        return changes.join(arrivals, on="listing_id", how="left", maintain_order="left").with_columns(
-            captured_at=pl.coalesce("gone_at", "captured_at")
-        )
-
     def _apply(self, changes: pl.DataFrame) -> None:
         """Write everything at once; if the database refuses a row, answer by answer, setting the refused ones aside."""
+        if changes.is_empty():
+            return
         try:
             with self.connection.transaction():
                 for observed in self._apply_part(changes):
@@ -269,6 +254,7 @@ class _CycleWriter:
         *,
         late: int,
         guard_held: set[str],
+        days: set[date],
     ) -> WriteRecord:
         confirmed = found.confirmed
         if self.set_aside:
@@ -278,39 +264,31 @@ class _CycleWriter:
                 observed.filter(observed.is_in(list(self.set_aside))).len() - changes.filter(was_touched).height
             )
             changes = changes.filter(~is_set_aside)
-        applied = Diff(changes, confirmed)
+        counted = Diff(changes, confirmed).counts()
         answers = self.answers.answers
         written = _of(changes, *HISTORY_CHANGES)
         read = answered.filter(pl.col("status").is_in([AnswerStatus.COMPLETE.value, AnswerStatus.STARTED.value]))
         return WriteRecord(
             observations=self.answers.keys.height,
-            new=applied.count(Change.NEW),
-            changed=applied.count(Change.CHANGED),
-            returned=applied.count(Change.RETURNED),
-            unavailable=applied.count(Change.UNAVAILABLE),
-            confirmed=confirmed + applied.count(Change.RELABELLED) + applied.count(Change.SIGHTED),
+            new=counted[Change.NEW],
+            changed=counted[Change.CHANGED],
+            returned=counted[Change.RETURNED],
+            unavailable=counted[Change.UNAVAILABLE],
+            confirmed=confirmed + counted[Change.RELABELLED] + counted[Change.SIGHTED],
             relabelled=changes.filter("is_relabelled").height,
             refused=self.answers.refused.height,
             late=late,
             set_aside=len(self.set_aside),
-            upserted_current=written.height + applied.count(Change.RELABELLED),
+            upserted_current=written.height + counted[Change.RELABELLED],
             inserted_history=written.height,
             outcomes_stored=int(answers["outcomes_stored"].sum()),
             outcomes_not_offered=int(answers["outcomes_not_offered"].sum()),
             outcomes_refused=int(answers["outcomes_refused"].sum()),
             guard_held=tuple(sorted(guard_held)),
-            days=tuple(sorted(self._days(changes))),
+            days=tuple(sorted(days)),
             seconds=dict(self.seconds),
             changed_answers=read.join(written, on="listing_id", how="semi").height,
         )
-
-
-def _compared(current: list[CurrentPart], keys: pl.DataFrame, proof: _Proof) -> Iterator[Diff]:
-    """What the answers change in current, of which each part is let go when it is compared."""
-    while current:
-        part = current.pop(0)
-        is_in_part = pl.col("listing_id").is_between(part.first_id, part.end_id, closed="left")
-        yield diff(part.keys, keys.filter(is_in_part), *proof)
 
 
 def _of(changes: pl.DataFrame, *kinds: Change) -> pl.DataFrame:

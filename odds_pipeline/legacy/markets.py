@@ -16,7 +16,7 @@ from psycopg import sql
 from odds_pipeline.database.apply import apply_changes
 from odds_pipeline.database.dictionaries import OutcomeSet, market_type_ids, outcome_set_ids
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.listings import find_listings, resolve_listings
+from odds_pipeline.database.listings import choose_primaries, find_listings, resolve_listings
 from odds_pipeline.database.states import changed_rows
 from odds_pipeline.odds.answers import with_comparison_columns
 from odds_pipeline.odds.diff import Change
@@ -44,7 +44,9 @@ def place_listings(connection: psycopg.Connection, changes: pl.DataFrame, *, now
     words = changes.group_by(_LISTING, maintain_order=True).agg(pl.col(_WORDS).last())
     # Words of long ago: whatever is stored of a listing that has ever answered, or was imported, is newer.
     told = words.with_columns(captured_at=pl.lit(_LONG_AGO, dtype=OBSERVATION_SCHEMA["captured_at"]))
-    listings = resolve_listings(connection, told, find_listings(connection, told), now=now, as_of=now)
+    stored = find_listings(connection, told)
+    listings = resolve_listings(connection, told, stored, now=now, as_of=now)
+    choose_primaries(connection, stored["event_id"], listings["event_id"])
     rows = connection.execute(
         """
         SELECT event_bookmaker_id, first_confirmed_at FROM listing_state

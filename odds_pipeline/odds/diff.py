@@ -84,9 +84,10 @@ class Diff:
     changes: pl.DataFrame
     confirmed: int
 
-    def count(self, change: Change) -> int:
-        """How many markets the answers touched in this way."""
-        return self.changes.filter(pl.col("change") == change).height
+    def counts(self) -> Mapping[Change, int]:
+        """How many markets the answers touched in each way."""
+        counted = dict(self.changes["change"].value_counts().iter_rows())
+        return {change: counted.get(change.value, 0) for change in Change}
 
 
 def diff(
@@ -143,8 +144,10 @@ def diff(
     )
     is_unseen = pl.repeat(value=True, n=current.height, dtype=pl.Boolean, eager=True)
     unseen = current.filter(is_unseen.scatter(places.drop_nulls(), values=False), pl.col("is_available"))
-    missing = _missing(unseen, absence, refused, vanished)
-    return Diff(changes=pl.concat([judged, missing.select(judged.columns)]), confirmed=matched.height - judged.height)
+    changes = judged
+    if not unseen.is_empty():
+        changes = pl.concat([judged, _missing(unseen, absence, refused, vanished).select(judged.columns)])
+    return Diff(changes=changes, confirmed=matched.height - judged.height)
 
 
 def together(parts: Sequence[Diff]) -> Diff:
