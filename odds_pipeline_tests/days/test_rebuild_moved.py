@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,12 +16,13 @@ from odds_pipeline.database.rebuild import rebuild_current
 from odds_pipeline.database.remap import remap
 from odds_pipeline.database.write import write_cycle
 from odds_pipeline.days.rebuild import rebuild_days
+from odds_pipeline.markets.catalogue import Catalogue
 from odds_pipeline.markets.mapper import Mapper
 from odds_pipeline.odds.answers import prepare
 from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.database.by_hand import history_by_hand
 from odds_pipeline_tests.database.cycles import SETTINGS, answer, coverage, observations, running
-from odds_pipeline_tests.database.plain_model import Cycle, MarketKey
+from odds_pipeline_tests.database.plain_model import Answer, Cycle, MarketKey
 from odds_pipeline_tests.database.reading import query
 from odds_pipeline_tests.days.days_of_odds import FIRST_DAY, shown_rows
 from odds_pipeline_tests.days.live_days import current_rows, history_rows
@@ -41,6 +43,7 @@ SOURCES: dict[str, tuple[str, str | None]] = {
     "bet9ja:S_DNB": ("S_DNB", None),
     "bet9ja:S_HAOU": ("S_HAOU", "1.5"),
     **{name: (f"S_{name}", None) for name in ("4703", "5006", "5003")},
+    "4697": ("S_DNB", None),
     "bet9ja:S_X": ("S_X", None),
 }
 
@@ -70,13 +73,18 @@ def offers(draw: random.Random, *, is_learnt: bool) -> dict[MarketKey, Offer]:
 
 
 def commit(database: Database, at: datetime, draw: random.Random, *, is_learnt: bool) -> None:
-    """A cycle of all listings; markets under Bet9ja's own ids come from its own sources, the others from others."""
+    """A cycle of most listings."""
     kickoff = END + timedelta(days=9)
     said = [
         answer("bet9ja", str(800_000_001 + number), at, offers(draw, is_learnt=is_learnt), kickoff=kickoff)
         for number in range(LISTINGS)
         if draw.random() < 0.8
     ]
+    write(database, at, said)
+
+
+def write(database: Database, at: datetime, said: list[Answer]) -> None:
+    """The answers as parsers would leave them, each market with the bookmaker's own id."""
     cycle = Cycle(at, {}, said)
     run_id = running(database, at)
     sources = [SOURCES[name] for each in said for name, _ in each.markets]
@@ -146,6 +154,41 @@ def test_days_of_markets_offered_under_both_ids_stay_as_the_remap_left_them(data
     for _ in range(6):
         moment = BEGINNING + timedelta(minutes=draw.randrange(4 * 24 * 60))
         assert current_at(database, archive, EVERYTHING, moment).rows.to_dicts() == oracle.state_at(EVERYTHING, moment)
+
+
+def test_a_market_that_moved_before_it_was_joined_ends_at_the_seam_under_all_its_former_places(
+    database: Database,
+) -> None:
+    """One catalogue places it at 4697, the next sees that this was the market 4703, which was there meanwhile."""
+    archive, catalogue = archive_of(database), Catalogue.load()
+    half = catalogue.sources["bet9ja", "S_DNB1T"]
+    earlier = Mapper(replace(catalogue, version="1", sources={**catalogue.sources, ("bet9ja", "S_DNB"): half}))
+    corrected = {("4697", "4698"): ("4703", "4704"), ("4697", "4699"): ("4703", "4705")}
+    later = Mapper(replace(catalogue, version="2", superseded=corrected))
+    own, mapped = JOINED
+    placed: MarketKey = ("4697", None)
+
+    def offer(hours: int, markets: dict[MarketKey, Offer]) -> None:
+        at = BEGINNING + timedelta(hours=hours)
+        write(database, at, [answer("bet9ja", "800000001", at, markets, kickoff=END)])
+
+    offer(0, {own: {"1": "1.50", "2": "2.40"}})
+    offer(3, {own: {"1": "1.51", "2": "2.41"}, mapped: {"4704": "1.61", "4705": None}})
+    offer(5, {own: {"1": "1.52", "2": "2.42"}, mapped: {"4704": "1.61", "4705": None}})
+    assert remap(database, earlier, now=END).moved == 1
+    offer(13, {placed: {"4698": "1.53", "4699": "2.43"}, mapped: {"4704": "1.62", "4705": None}})
+    offer(26, {placed: {"4698": "1.54", "4699": "2.44"}})
+    assert remap(database, later, now=END).rewritten == 1
+    offer(30, {mapped: {"4704": "1.63", "4705": "2.45"}})
+
+    assert query(
+        database, "SELECT captured_at, unavailable_at IS NULL FROM market_odds_history WHERE betpawa_market_id = '4703'"
+    ) == [(BEGINNING + timedelta(hours=hours), hours != 26) for hours in (0, 3, 13, 26, 30)]
+    before = history_rows(database)
+    for first, last in ((DAYS[0], DAYS[1]), (DAYS[1], DAYS[1]), (DAYS[0], DAYS[0])):
+        done = rebuild_days(database, archive, first, last, now=END, mapper=later)
+        assert [(day.added, day.removed, day.replaced) for day in done] == [(0, 0, 0)] * len(done)
+    assert history_rows(database) == before
 
 
 def damaged(database: Database, draw: random.Random) -> None:
