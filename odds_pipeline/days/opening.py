@@ -83,7 +83,8 @@ def opening_state(
     if connection is None:
         with history_snapshot(database) as connection:
             return opening_state(database, archive, day, connection=connection, market_ids=market_ids)
-    ask_whole(connection, last_day=day)()
+    # Of later days, too: most callers fold on from here.
+    ask_whole(connection)()
     base = _Base(connection, day)
     state = base.read(archive, market_ids)
     retired = {file.first_day for file in named_files(connection, "history", base.day, day) if file.first_day < day}

@@ -16,6 +16,7 @@ from odds_pipeline.days.contents import write_part
 from odds_pipeline.days.current import rebuild_current_across
 from odds_pipeline.days.opening import ensure_states, opening_state
 from odds_pipeline.days.rebuild import rebuild_days
+from odds_pipeline.days.refold import refold
 from odds_pipeline.days.retention import last_run, retain
 from odds_pipeline.days.retire import finish_detaches
 from odds_pipeline.settings import Settings
@@ -58,6 +59,8 @@ def test_nothing_is_made_of_history_that_lacks_it(days: DaysOfOdds, database: Da
         ensure_states(database, archive, HALF + A_DAY)
     with pytest.raises(DayHalfDetached), database.connect() as connection:
         opening_state(database, archive, HALF + A_DAY, connection=connection)
+    with pytest.raises(DayHalfDetached), database.connect() as connection:
+        refold(connection, database, archive, [1], FIRST_DAY)
     with pytest.raises(DayHalfDetached):
         rebuild_days(database, archive, HALF, HALF, now=NOW)
     with pytest.raises(DayHalfDetached):
