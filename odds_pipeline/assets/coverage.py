@@ -139,9 +139,8 @@ def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_events(tournaments: pl.DataFrame) -> Sequence[dict[str, Any]]:
-    """The rows with a column for each bookmaker instead of the nested one."""
-    return [
-        {name: value for name, value in row.items() if name != "bookmakers"}
-        | {each["bookmaker_slug"]: each["events"] for each in row["bookmakers"]}
-        for row in tournaments.iter_rows(named=True)
-    ]
+    """The rows with a column for each bookmaker instead of the nested one; 0 where it lists none of the matches."""
+    rows = tournaments.to_dicts()
+    listed = [{each["bookmaker_slug"]: each["events"] for each in row.pop("bookmakers")} for row in rows]
+    none = dict.fromkeys(sorted(set().union(*listed)), 0)
+    return [row | none | own for row, own in zip(rows, listed, strict=True)]

@@ -87,6 +87,26 @@ def test_the_margins_of_today_are_those_of_the_question_up_to_now(pipeline: Pipe
     }
 
 
+def test_a_tournament_that_one_bookmaker_lists_alone_is_a_row_like_the_others(pipeline: Pipeline):
+    pipeline.fill()
+    with pipeline.database.connect() as connection:
+        (alone,) = connection.execute("SELECT min(tournament_id) FROM events").fetchone() or (None,)
+        connection.execute(
+            """
+            UPDATE event_bookmakers SET is_primary = false FROM events, bookmakers
+            WHERE event_id = events.id AND bookmaker_id = bookmakers.id
+              AND events.tournament_id = %s AND bookmakers.slug <> 'sportybet'
+            """,
+            [alone],
+        )
+    result = pipeline.job("offer_reports", asset_selection=[COVERAGE])
+    assert result.success, failure_of(result)
+    rows = {row["tournament_id"]: row for row in told(result)[COVERAGE, None]["tournaments"]}
+    assert len(rows) > 1
+    assert (rows[alone]["betpawa"], rows[alone]["bet9ja"]) == (0, 0)
+    assert rows[alone]["sportybet"] > 0
+
+
 def test_pictures_are_png_and_small_enough_to_live_in_an_event(pipeline: Pipeline):
     """They are stored with each materialization, and Dagster's storage is not ours to prune."""
     pipeline.fill()
