@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from odds_pipeline import data_dir
 from odds_pipeline.data_dir import UnusableDataDirectory, data_directory, fallback_directory, project_directory
+from odds_pipeline.service_account import service_account
 from odds_pipeline.settings import Settings
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which this test is about")
@@ -78,3 +81,24 @@ def test_each_project_has_a_fallback_of_its_own() -> None:
     assert one != other
     assert one == fallback_directory(Path("/a/odds"))
     assert one.is_absolute()
+
+
+@as_root
+def test_a_child_that_dies_before_it_has_looked_says_nothing_about_a_directory(
+    server_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process whose libraries do not survive a fork, some children end by a signal."""
+    asked, died = subprocess.run, [["/bin/sh", "-c", "kill -SEGV $$"]] * 2
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        return asked(died.pop() if died else command, **options)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    account = service_account()
+    assert account is not None
+    assert account.can_enter(server_directory)
+    assert not died
+    closed = server_directory / "closed"
+    closed.mkdir(mode=0o700)
+    died.append(["/bin/sh", "-c", "kill -SEGV $$"])
+    assert not account.can_enter(closed)
