@@ -3,7 +3,7 @@
 At once when a day is half detached: until retention puts that right, questions about it are refused.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import dagster as dg
 
@@ -43,7 +43,10 @@ def retention_due(
     if last.status == "completed":
         if _is_half_detached(database):
             return dg.RunRequest()
-        return dg.SkipReason(f"today's run began at {last.started_at:%H:%M:%S} UTC; the next is due after midnight")
+        due = datetime.combine(today + timedelta(days=1), time(), UTC) + settings.midnight_grace
+        return dg.SkipReason(
+            f"the last run began at {last.started_at:%Y-%m-%d %H:%M} UTC; the next is due at {due:%Y-%m-%d %H:%M}"
+        )
     if now < last.started_at + _AGAIN_AFTER:
         return dg.SkipReason(
             f"the last run failed ({last.error_message}); the next try is due at "
