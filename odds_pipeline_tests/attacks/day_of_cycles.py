@@ -1,7 +1,8 @@
 """A day compressed into minutes: whole cycles over HTTP from a simulated world, five minutes apart by the clock.
 
-Faults, kick-offs, midnight, retention and rebuilding come as they come in a day. What the process holds (memory, files,
-connections, threads) is weighed after every cycle.
+Faults, kick-offs, midnight, retention and rebuilding come as they come in a day. What the process of the cycles holds
+(memory, files, connections, threads) is weighed after each; retention, rebuilding and the questions whether all is well
+have processes of their own, as Dagster's runs have.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ import gc
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from random import Random
+from typing import Concatenate, ParamSpec, TypeVar
 
 import psutil
+from sqlalchemy import URL
 
 from odds_pipeline.clock import SteppedClock, SystemClock
 from odds_pipeline.database.engine import Database
@@ -32,6 +37,9 @@ from odds_pipeline_tests.archives import archive_of
 from odds_pipeline_tests.attacks.holding import Remembered, assert_invariants_hold, remember
 from odds_pipeline_tests.bookmakers.sites import quick_settings
 from odds_pipeline_tests.database.reading import query
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PERIOD = timedelta(minutes=5)
 A_DAY = timedelta(days=1)
@@ -77,6 +85,8 @@ class DayOfCycles:
         self._settings: Settings | None = None
 
     def __enter__(self) -> DayOfCycles:
+        # It is started with the first process, and its file is not one that cycles leave open.
+        resource_tracker.ensure_running()
         self._simulator.start()
         self._settings = quick_settings(self._simulator.urls, timeout_s=5.0, tries=_TRIES).model_copy(
             update={"retention_days": 1, "match_retention_days": 1, "run_retention_days": 1, "error_retention_days": 1}
@@ -133,19 +143,21 @@ class DayOfCycles:
 
     def retain(self) -> Retained:
         """Retention, of which nothing may be kept back."""
-        done = retain(self.database, self.archive, settings=self.settings, now=self.clock.now(), trigger="scheduled")
+        done = self._elsewhere(_retain, self.settings, self.clock.now())
         assert not done.kept, done.kept
         return done
 
     def rebuild(self, first: date, last: date) -> Sequence[RebuiltDay]:
         """A backfill of days of history, and then of current: both say what was there already."""
-        rebuilt = rebuild_days(self.database, self.archive, first, last, now=self.clock.now())
-        rebuild_current_across(self.database, self.archive)
-        return rebuilt
+        return self._elsewhere(_rebuild, first, last, self.clock.now())
 
     def assert_invariants_hold(self) -> None:
         """I1 to I5, the past included."""
-        assert_invariants_hold(self.database, self.archive, self.draw, past=self.remembered)
+        self._elsewhere(_assert_invariants_hold, self.draw.random(), self.remembered)
+
+    def _elsewhere(self, work: Callable[Concatenate[URL, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            return process.submit(work, self.database.url, *arguments, **named).result()
 
     def _break_something(self) -> None:
         """Faults for one request in twenty, drawn for each cycle; half of them go away when tried again."""
@@ -182,3 +194,20 @@ class DayOfCycles:
                 connections=connections,
             )
         )
+
+
+def _retain(url: URL, settings: Settings, now: datetime) -> Retained:
+    with Database(url) as database:
+        return retain(database, archive_of(database), settings=settings, now=now, trigger="scheduled")
+
+
+def _rebuild(url: URL, first: date, last: date, now: datetime) -> Sequence[RebuiltDay]:
+    with Database(url) as database:
+        rebuilt = rebuild_days(database, archive_of(database), first, last, now=now)
+        rebuild_current_across(database, archive_of(database))
+        return rebuilt
+
+
+def _assert_invariants_hold(url: URL, seed: float, past: Sequence[Remembered]) -> None:
+    with Database(url) as database:
+        assert_invariants_hold(database, archive_of(database), Random(seed), past=past)
