@@ -15,8 +15,9 @@ import polars as pl
 import psycopg
 
 from odds_pipeline.database.archived_files import stale_states
+from odds_pipeline.database.corrections import difference, rewrite_history
 from odds_pipeline.database.dictionaries import Label, OutcomeSet, label_ids, market_type_ids, outcome_set_ids
-from odds_pipeline.database.history import difference, read_history, rewrite_history
+from odds_pipeline.database.history import read_history
 from odds_pipeline.database.partitions import ask_whole, list_partitions
 from odds_pipeline.markets.mapper import Target
 from odds_pipeline.markets.remap import Move

@@ -22,8 +22,9 @@ import psycopg
 from odds_pipeline.archive.states import read_state
 from odds_pipeline.archive.store import Archive, ArchiveDamaged
 from odds_pipeline.database.archived_files import NamedFile, named_files
+from odds_pipeline.database.corrections import apply_sent, difference, send
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import apply_sent, between, difference, midnight, outcome_sets, read_history, send
+from odds_pipeline.database.history import between, midnight, outcome_sets, read_history
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
 from odds_pipeline.days.opening import history_snapshot, opening_state
 from odds_pipeline.days.placing import COLUMNS, MarketUnknown, Placing

@@ -14,16 +14,9 @@ from psycopg import sql
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import named_files
+from odds_pipeline.database.corrections import Changed, apply_sent, difference, send
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import (
-    Changed,
-    apply_sent,
-    difference,
-    midnight,
-    outcome_sets,
-    read_history,
-    send,
-)
+from odds_pipeline.database.history import midnight, outcome_sets, read_history
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.odds.fold import fold, steps_of
 

@@ -13,8 +13,9 @@ import polars as pl
 import psycopg
 
 from odds_pipeline.archive.store import Archive
+from odds_pipeline.database.corrections import DIFFERENCE, apply_sent, send
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import DIFFERENCE, apply_sent, between, read_history, send
+from odds_pipeline.database.history import between, read_history
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.legacy.markets import Placed
 from odds_pipeline.odds.packed import UNAVAILABLE

@@ -15,8 +15,9 @@ import pyarrow.dataset as ds
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import named_files
+from odds_pipeline.database.corrections import difference
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import between, difference, outcome_sets, read_history
+from odds_pipeline.database.history import between, outcome_sets, read_history
 from odds_pipeline.days.opening import opening_state
 from odds_pipeline.legacy.markets import Placed
 from odds_pipeline.odds.fold import STEPS, fold, steps_of

@@ -18,8 +18,8 @@ from psycopg.types.json import Jsonb
 
 from odds_pipeline.archive.store import Archive
 from odds_pipeline.database.archived_files import claim_archive, named_files
+from odds_pipeline.database.corrections import apply_sent, send
 from odds_pipeline.database.engine import Database
-from odds_pipeline.database.history import apply_sent, send
 from odds_pipeline.database.locks import archive_lock, take_writer_lock
 from odds_pipeline.days.refold import refold
 from odds_pipeline.legacy.changes import DayChanges, changes_of_day

@@ -13,17 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odds_pipeline.database import write
+from odds_pipeline.database.corrections import apply_sent, difference, rewrite_history, send
 from odds_pipeline.database.engine import Database
 from odds_pipeline.database.glimpses import history_rows
-from odds_pipeline.database.history import (
-    append_changes,
-    apply_sent,
-    ask_last_rows,
-    difference,
-    read_history,
-    rewrite_history,
-    send,
-)
+from odds_pipeline.database.history import append_changes, ask_last_rows, read_history
 from odds_pipeline.database.locks import take_writer_lock
 from odds_pipeline.database.partitions import ensure_partitions
 from odds_pipeline.database.rebuild import rebuild_current
