@@ -184,7 +184,10 @@ class DayOfCycles:
         gc.collect()
         ((connections,),) = query(
             self.database,
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+            """,
         )
         self.weights.append(
             Weight(
