@@ -208,7 +208,8 @@ class _Collection:
         try:
             discovery: Discovery = await part.bookmaker.discover(part.http)
         except Exception as failure:
-            _logger.error("%s: nothing could be discovered: %s", part.bookmaker.slug, failure)
+            # As text: the exception itself would keep the whole pass alive for as long as somebody keeps the record.
+            _logger.error("%s: nothing could be discovered: %s", part.bookmaker.slug, str(failure))
             part.discovery_complete = False
             await self._in_worker(part.recorder.discovery_failed, failure, self._clock.now())
         else:
