@@ -8,6 +8,7 @@ have processes of their own, as Dagster's runs have.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import threading
 from collections import Counter
@@ -87,6 +88,8 @@ class DayOfCycles:
     def __enter__(self) -> DayOfCycles:
         # It is started with the first process, and its file is not one that cycles leave open.
         resource_tracker.ensure_running()
+        # Pytest keeps every record of the log, which would be weighed too.
+        logging.disable(logging.ERROR)
         self._simulator.start()
         self._settings = quick_settings(self._simulator.urls, timeout_s=5.0, tries=_TRIES).model_copy(
             update={"retention_days": 1, "match_retention_days": 1, "run_retention_days": 1, "error_retention_days": 1}
@@ -95,6 +98,7 @@ class DayOfCycles:
 
     def __exit__(self, *failure: object) -> None:
         self._simulator.stop()
+        logging.disable(logging.NOTSET)
 
     @property
     def settings(self) -> Settings:
